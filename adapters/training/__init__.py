@@ -1,0 +1,1 @@
+"""Training code: the only files here that may import torch."""

@@ -1,0 +1,1 @@
+"""Measuring: metrics as pure functions, and benchmarks that run the Engine beside its peers."""

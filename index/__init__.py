@@ -1,0 +1,1 @@
+"""Nearest neighbours over arrays: an exact oracle and fast backends behind one interface."""
