@@ -1,0 +1,415 @@
+"""The one door of the core: command line, HTTP, UI and eval call these methods and nothing below.
+
+An Engine stands on one library directory (`catalog.sqlite3`, derived `index/` and `cache/`). It
+opens the catalog at once and everything heavy (encoder, vector indexes, FFmpeg) on first use;
+reads may come from several threads, and one writer at a time may ingest or remove.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.catalog import Catalog
+from retrieval.types import (
+    Classification,
+    EncoderId,
+    Hit,
+    IngestSummary,
+    Match,
+    ProgressCallback,
+    Scene,
+    Segment,
+    Shot,
+    ShotMode,
+    Subtitle,
+    Unit,
+    Video,
+)
+
+if TYPE_CHECKING:
+    from retrieval.classify import LabelGroup
+    from retrieval.encoders.base import PictureTextEncoder
+    from retrieval.media.probe import MediaLimits
+    from retrieval.vectors import FrameVectors, ShotVectors
+
+__all__ = ["Engine", "LibraryInfo"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LibraryInfo:
+    """What a library holds, for a person and for `/ready`."""
+
+    library: Path
+    num_videos: int
+    num_shots: int
+    num_scenes: int
+    num_subtitles: int
+    hours: float
+    """Media time of all videos."""
+    size_bytes: int
+    """Of the library directory (catalog, index, cache), not of the films."""
+    encoder: EncoderId | None
+    """None while no vectors are stored."""
+    generation: str
+    index: str
+    """Backend name."""
+    index_state: Literal["empty", "current", "stale", "missing"]
+    """`stale` and `missing` indexes are brought up to date by the next search."""
+
+
+class Engine:
+    """Ingest, search, match and classify over one library.
+
+    Args:
+        library: Directory of the library.
+        encoder: A loaded encoder, or a name for the encoder registry (`builtin`).
+        index: Name of the vector index backend (`faiss`, `exact`).
+        limits: Bounds on media files; None for the defaults.
+        runtime: What runs the encoder; None for the measured default.
+        device: `cpu`, `cuda`, `tensorrt` or `auto`.
+        create: Make the library where it does not exist.
+
+    Raises:
+        NotFoundError: There is no library and `create` is False.
+        CatalogError: The library cannot be read.
+    """
+
+    def __init__(
+        self,
+        library: Path,
+        *,
+        encoder: "PictureTextEncoder | str" = "builtin",
+        index: str = "faiss",
+        limits: "MediaLimits | None" = None,
+        runtime: str | None = None,
+        device: str = "cpu",
+        create: bool = False,
+    ) -> None:
+        self.library = Path(library)
+        self.catalog = Catalog.open(self.library, create=create)
+        self._index = index
+        self._limits = limits
+        self._encoder_spec = encoder
+        self._runtime = runtime
+        self._device = device
+        self._encoder: PictureTextEncoder | None = None
+        self._shot_vectors: ShotVectors | None = None
+        self._frame_vectors: FrameVectors | None = None
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the catalog go; a closed engine cannot be used again."""
+        self.catalog.close()
+
+    # --- what loads on first use
+
+    @property
+    def encoder(self) -> "PictureTextEncoder":
+        """The encoder, loaded on first use."""
+        with self._lock:
+            if self._encoder is None:
+                self._encoder = self._load_encoder()
+            return self._encoder
+
+    def _load_encoder(self) -> "PictureTextEncoder":
+        if not isinstance(self._encoder_spec, str):
+            return self._encoder_spec
+        from retrieval.encoders import load_encoder
+
+        options = {} if self._runtime is None else {"runtime": self._runtime}
+        return load_encoder(self._encoder_spec, device=self._device, **options)
+
+    @property
+    def limits(self) -> "MediaLimits":
+        """Bounds on media files."""
+        if self._limits is None:
+            from retrieval.media.probe import MediaLimits
+
+            self._limits = MediaLimits()
+        return self._limits
+
+    @property
+    def shot_vectors(self) -> "ShotVectors":
+        """The shot embeddings with their derived index."""
+        from retrieval.vectors import ShotVectors
+
+        encoder = self.encoder
+        with self._lock:
+            if self._shot_vectors is None:
+                self._shot_vectors = ShotVectors(self.catalog, encoder.id, backend=self._index)
+            return self._shot_vectors
+
+    @property
+    def frame_vectors(self) -> "FrameVectors":
+        """The frame embeddings with their derived index, for copy matching."""
+        from retrieval.vectors import FrameVectors
+
+        encoder = self.encoder
+        with self._lock:
+            if self._frame_vectors is None:
+                self._frame_vectors = FrameVectors(self.catalog, encoder.id, backend=self._index)
+            return self._frame_vectors
+
+    def warm_up(self) -> None:
+        """Load encoder and shot index now, so that the first search is as fast as the next."""
+        self.encoder.encode_texts(["a warm-up sentence"])
+        self.shot_vectors.refresh()
+
+    # --- the four verbs
+
+    def ingest(
+        self,
+        paths: Sequence[Path],
+        *,
+        shots: ShotMode = "fast",
+        detector: str = "sync",
+        progress: ProgressCallback | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> IngestSummary:
+        """Bring files and folders into the library; see `retrieval.ingest`.
+
+        Errors of single files are outcomes in the summary; a stopped ingest keeps the finished
+        videos and says `was_cancelled`.
+
+        Raises:
+            NotFoundError: A named path does not exist.
+            CatalogError: The library cannot be written (busy, disk full).
+            EncoderMismatchError: The library was made with another encoder.
+        """
+        from retrieval.ingest import ingest
+
+        return ingest(
+            paths,
+            catalog=self.catalog,
+            encoder=self.encoder,
+            limits=self.limits,
+            shots=shots,
+            detector=detector,
+            progress=progress,
+            should_stop=should_stop,
+        )
+
+    def search(
+        self,
+        *,
+        text: str | None = None,
+        image: NDArray[np.uint8] | None = None,
+        clip: Path | None = None,
+        k: int = 10,
+        min_score: float | None = None,
+        video: str | None = None,
+        unit: Unit = "shot",
+        offset: int = 0,
+    ) -> list[Hit]:
+        """Rank shots or scenes by text, image `(H, W, 3) uint8 RGB` and clip.
+
+        Several parts at once are fused. `video` (id, path or unique name) restricts the search,
+        `min_score` is a bound on the score shown.
+
+        Raises:
+            InvalidInputError: No query part, or a value out of range.
+            NotFoundError: `video` or `clip` does not exist.
+            MediaError: `clip` cannot be read.
+            EncoderMismatchError: The library was made with another encoder.
+        """
+        from retrieval.search import SearchQuery, search
+
+        query = SearchQuery(
+            text=text,
+            image=image,
+            clip=clip,
+            k=k,
+            min_score=min_score,
+            video=video,
+            unit=unit,
+            offset=offset,
+        )
+        return search(
+            query,
+            catalog=self.catalog,
+            encoder=self.encoder,
+            vectors=self.shot_vectors,
+            limits=self.limits,
+        )
+
+    def match(
+        self,
+        query: Path,
+        *,
+        min_score: float = 0.5,
+        min_seconds: float = 2.0,
+        video: str | None = None,
+        progress: ProgressCallback | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> list[Match]:
+        """Find segments of the library's films in the file `query`; see `retrieval.match`.
+
+        Raises:
+            InvalidInputError: A value out of range.
+            NotFoundError: `query` or `video` does not exist.
+            MediaError: `query` cannot be read.
+            EncoderMismatchError: The library was made with another encoder.
+            OperationCancelled: `should_stop` said so.
+        """
+        from retrieval.match import match
+
+        return match(
+            query,
+            catalog=self.catalog,
+            encoder=self.encoder,
+            vectors=self.frame_vectors,
+            limits=self.limits,
+            min_score=min_score,
+            min_seconds=min_seconds,
+            video=video,
+            progress=progress,
+            should_stop=should_stop,
+        )
+
+    def classify(
+        self,
+        path: Path | str | None = None,
+        *,
+        image: NDArray[np.uint8] | None = None,
+        text: str | None = None,
+        groups: "Sequence[LabelGroup] | None" = None,
+        per: Literal["shot", "video"] = "shot",
+        progress: ProgressCallback | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> list[Classification]:
+        """Score label groups over a film, a still or a text, zero-shot; see `retrieval.classify`.
+
+        `path` is a media file (in the library or not) or the id of a library video; `image` and
+        `text` may come together and then decide together. `groups` None means the shipped groups.
+
+        Raises:
+            InvalidInputError: Nothing, or too much, to classify, or bad groups.
+            NotFoundError: `path` is neither a file nor a video of the library.
+            MediaError: `path` cannot be read.
+            OperationCancelled: `should_stop` said so.
+        """
+        from retrieval.classify import classify
+
+        return classify(
+            path,
+            image=image,
+            text=text,
+            groups=groups,
+            per=per,
+            catalog=self.catalog,
+            encoder=self.encoder,
+            limits=self.limits,
+            progress=progress,
+            should_stop=should_stop,
+        )
+
+    def annotations(
+        self, classifications: Sequence[Classification], *, source: Path | str | None = None
+    ) -> list[dict[str, Any]]:
+        """Give classifications in the annotation format, one record a segment.
+
+        Each is `{"frame_id", "scene_type", "audio_emotion", "text_description"}`; see
+        `retrieval.annotations`. `source` is what was classified; it gives the frame rate and,
+        for a video of the library, the subtitles.
+        """
+        from retrieval.annotations import annotations
+
+        return annotations(classifications, source=source, catalog=self.catalog)
+
+    # --- reading the library
+
+    def videos(self) -> list[Video]:
+        """All videos, in the order of their paths."""
+        return self.catalog.videos()
+
+    def video(self, key: str) -> Video:
+        """One video by id, unique start of an id, path or unique file name.
+
+        Raises:
+            NotFoundError: None is meant, or several are; the message lists near names.
+        """
+        return self.catalog.resolve_video(key)
+
+    def shots(self, video_id: str) -> list[Shot]:
+        """The shots of a video, in order."""
+        return self.catalog.shots(self.video(video_id).video_id)
+
+    def scenes(self, video_id: str) -> list[Scene]:
+        """The scenes of a video, in order."""
+        return self.catalog.scenes(self.video(video_id).video_id)
+
+    def subtitles(self, video_id: str) -> list[Subtitle]:
+        """The subtitle lines of a video, in order."""
+        return self.catalog.subtitles(self.video(video_id).video_id)
+
+    def thumbnail(self, shot_id: int) -> bytes:
+        """The JPEG thumbnail of a shot.
+
+        Raises:
+            NotFoundError: There is no such shot, or it has no picture.
+        """
+        return self.catalog.thumbnail(shot_id)
+
+    def clip(self, video_id: str, segment: Segment) -> Path:
+        """A playable MP4 of a segment, cut into the library's bounded cache.
+
+        Raises:
+            InvalidInputError: The segment is empty, too long or outside the video.
+            NotFoundError: There is no such video, or its file is not where it was.
+            MediaError: The file cannot be read.
+        """
+        from retrieval.clips import cached_clip
+
+        return cached_clip(self.video(video_id), segment, cache=self.library / "cache" / "clips")
+
+    def remove(self, key: str) -> Video:
+        """Forget a video; its file stays where it is. Returns what was removed."""
+        video = self.video(key)
+        self.catalog.remove_video(video.video_id)
+        return video
+
+    def info(self) -> LibraryInfo:
+        """Count what the library holds."""
+        videos = self.catalog.videos()
+        return LibraryInfo(
+            library=self.library,
+            num_videos=len(videos),
+            num_shots=sum(video.num_shots for video in videos),
+            num_scenes=sum(video.num_scenes for video in videos),
+            num_subtitles=sum(video.num_subtitles for video in videos),
+            hours=sum(video.duration_seconds for video in videos) / 3600,
+            size_bytes=_directory_bytes(self.library),
+            encoder=self.catalog.encoder(),
+            generation=self.catalog.generation(),
+            index=self._index,
+            index_state=self._index_state(),
+        )
+
+    def _index_state(self) -> Literal["empty", "current", "stale", "missing"]:
+        from retrieval.vectors import index_state
+
+        return index_state(self.catalog, backend=self._index)
+
+
+def _directory_bytes(directory: Path) -> int:
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
