@@ -199,8 +199,8 @@ class VectorIndex(ABC):
             raise IndexStaleError(
                 f"got {path} of state {header.generation!r}, expected {generation!r}; rebuild it"
             )
-        loaded = cls(header.dim)
         try:
+            loaded = cls(header.dim)
             loaded._slot_ids = sections[0].view(np.int64).copy()
             loaded._restore(header.settings, sections[1:])
         except (ValueError, TypeError, IndexError, RuntimeError) as error:

@@ -29,6 +29,7 @@ _TRAIN_PER_LIST = 64
 _NUM_TUNING_QUERIES = 128
 _MAX_SCORES = 1 << 24
 _ADD_BLOCK = 1 << 16
+_SCANNED_SHARE = 0.1
 # Rising cost. Beyond the last one the lists would cost more than they save.
 _TUNING_STEPS = (
     (8, 16),
@@ -74,8 +75,7 @@ class RefinedIvf:
         self.vectors = vectors
         self.settings = settings
         self._refine = faiss.IndexRefine(lists, vectors)
-        self._is_live = is_live
-        self._live_selector = self._select_live()
+        self._take_live(is_live)
 
     @classmethod
     def build(cls, vectors: FloatArray) -> "RefinedIvf":
@@ -108,51 +108,75 @@ class RefinedIvf:
         """Store rows in the next slots."""
         for start in range(0, len(vectors), _ADD_BLOCK):
             self._refine.add(_padded(vectors[start : start + _ADD_BLOCK]))
-        self._is_live = np.concatenate([self._is_live, np.ones(len(vectors), np.bool_)])
-        self._live_selector = self._select_live()
+        self._take_live(np.concatenate([self._is_live, np.ones(len(vectors), np.bool_)]))
 
     def drop(self, is_dropped: NDArray[np.bool_]) -> None:
         """Mark slots as removed."""
-        self._is_live &= ~is_dropped
-        self._live_selector = self._select_live()
+        self._take_live(self._is_live & ~is_dropped)
 
     def nearest(
         self, queries: FloatArray, k: int, slots: Ids | None
     ) -> tuple[FloatArray, NDArray[np.int64]]:
-        """Return scores and slots (Q, k), best first, -1 where fewer are found."""
+        """Return scores and slots (Q, k), best first; k is at most the number of rows.
+
+        A small part of all rows is compared one by one, and so is all where k asks for much of it:
+        the lists drop a few of the worst rows and would cost no less.
+        """
         rows = _padded(queries)
-        most = int(np.count_nonzero(self._is_live)) if slots is None else len(slots)
+        most = self._num_live if slots is None else len(slots)
         searched = min(max(k, K), most)
-        num_candidates = min(searched * self.settings.k_factor, most)
-        if slots is None:
-            nprobe = max(self.settings.nprobe, self._lists_with(2 * num_candidates))
-            selector = self._live_selector
-        else:
-            nprobe = self.lists.nlist
-            selector = faiss.IDSelectorBatch(slots)
+        num_candidates = searched * self.settings.k_factor
+        is_small_part = slots is not None and most < _SCANNED_SHARE * self._num_live
+        selector = self._live_selector if slots is None else faiss.IDSelectorBatch(slots)
+        if is_small_part or num_candidates > most / 2:
+            return self._scanned(rows, k, selector)
+        scores, found = self._listed(
+            rows, searched, num_candidates, selector, is_part=slots is not None
+        )
+        scores, found = scores[:, :k], found[:, :k]
+        is_short = found[:, -1] < 0  # its lists held too few
+        if is_short.any():
+            scores[is_short], found[is_short] = self._scanned(rows[is_short], k, selector)
+        return scores, found
+
+    def _scanned(
+        self, rows: FloatArray, k: int, selector: Any
+    ) -> tuple[FloatArray, NDArray[np.int64]]:
+        """Compare with the half precision of every selected row."""
+        scores, found = self.vectors.search(rows, k, params=faiss.SearchParameters(sel=selector))
+        return scores, found
+
+    def _listed(
+        self, rows: FloatArray, k: int, num_candidates: int, selector: Any, *, is_part: bool
+    ) -> tuple[FloatArray, NDArray[np.int64]]:
+        """Search the nearest lists, all of them for a part of the rows, and refine."""
+        nprobe = max(self.settings.nprobe, self._lists_with(2 * num_candidates))
         parameters = faiss.IndexRefineSearchParameters(
-            k_factor=num_candidates / searched,
-            base_index_params=faiss.SearchParametersIVF(nprobe=nprobe, sel=selector),
+            k_factor=num_candidates / k,
+            base_index_params=faiss.SearchParametersIVF(
+                nprobe=self.lists.nlist if is_part else nprobe, sel=selector
+            ),
         )
         block = max(1, _MAX_SCORES // num_candidates)
         parts = [
-            self._refine.search(rows[start : start + block], searched, params=parameters)
+            self._refine.search(rows[start : start + block], k, params=parameters)
             for start in range(0, len(rows), block)
         ]
-        scores = np.concatenate([part[0] for part in parts])
-        found = np.concatenate([part[1] for part in parts])
-        return scores[:, :k], found[:, :k]
+        return np.concatenate([part[0] for part in parts]), np.concatenate(
+            [part[1] for part in parts]
+        )
 
     def _lists_with(self, num_rows: int) -> int:
         """Return how many average lists hold so many rows: a large k needs more than nprobe."""
-        average = max(1.0, np.count_nonzero(self._is_live) / self.lists.nlist)
+        average = max(1.0, self._num_live / self.lists.nlist)
         return min(int(self.lists.nlist), int(np.ceil(num_rows / average)))
 
-    def _select_live(self) -> Any:
-        """Return FAISS's filter for the slots that are left; None while all are."""
-        if self._is_live.all():
-            return None
-        return faiss.IDSelectorBitmap(np.packbits(self._is_live, bitorder="little"))
+    def _take_live(self, is_live: NDArray[np.bool_]) -> None:
+        """Set which slots are left, and FAISS's filter for them (None while all are)."""
+        self._is_live = is_live
+        self._num_live = int(np.count_nonzero(is_live))
+        bits = np.packbits(is_live, bitorder="little")
+        self._live_selector = None if is_live.all() else faiss.IDSelectorBitmap(bits)
 
     def _tuned(self, rows: FloatArray, rng: np.random.Generator) -> IvfSettings:
         """Return the cheapest settings that reach the recall target on noisy stored vectors.

@@ -138,7 +138,7 @@ def _parse_header(encoded: bytes, path: Path) -> IndexHeader:
             )
         fields["section_sizes"] = tuple(int(size) for size in fields["section_sizes"])
         return IndexHeader(**fields)
-    except (TypeError, KeyError, json.JSONDecodeError) as error:
+    except (TypeError, KeyError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise IndexDamagedError(f"got {path} with an unreadable header; rebuild it") from error
 
 
