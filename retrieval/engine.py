@@ -36,8 +36,9 @@ from retrieval.types import (
 if TYPE_CHECKING:
     from retrieval.classify import LabelGroup
     from retrieval.encoders.base import PictureTextEncoder
-    from retrieval.media.probe import MediaLimits
-    from retrieval.vectors import FrameVectors, ShotVectors
+    from retrieval.encoders.runtime import Device
+    from retrieval.media.limits import MediaLimits
+    from retrieval.vectors import FrameVectors, IndexState, ShotVectors
 
 __all__ = ["Engine", "LibraryInfo"]
 
@@ -62,8 +63,9 @@ class LibraryInfo:
     generation: str
     index: str
     """Backend name."""
-    index_state: Literal["empty", "current", "stale", "missing"]
-    """`stale` and `missing` indexes are brought up to date by the next search."""
+    index_state: "IndexState"
+    """Of the shot index in memory: not loaded yet (`empty`), `current`, or `stale`, which the next
+    search mends."""
 
 
 class Engine:
@@ -74,7 +76,7 @@ class Engine:
         encoder: A loaded encoder, or a name for the encoder registry (`builtin`).
         index: Name of the vector index backend (`faiss`, `exact`).
         limits: Bounds on media files; None for the defaults.
-        runtime: What runs the encoder; None for the measured default.
+        runtime: What runs the encoder: `auto` (its own choice), `onnxruntime`, `openvino`.
         device: `cpu`, `cuda`, `tensorrt` or `auto`.
         create: Make the library where it does not exist.
 
@@ -90,8 +92,8 @@ class Engine:
         encoder: "PictureTextEncoder | str" = "builtin",
         index: str = "faiss",
         limits: "MediaLimits | None" = None,
-        runtime: str | None = None,
-        device: str = "cpu",
+        runtime: str = "auto",
+        device: "Device" = "cpu",
         create: bool = False,
     ) -> None:
         self.library = Path(library)
@@ -136,14 +138,13 @@ class Engine:
             return self._encoder_spec
         from retrieval.encoders import load_encoder
 
-        options = {} if self._runtime is None else {"runtime": self._runtime}
-        return load_encoder(self._encoder_spec, device=self._device, **options)
+        return load_encoder(self._encoder_spec, runtime=self._runtime, device=self._device)
 
     @property
     def limits(self) -> "MediaLimits":
         """Bounds on media files."""
         if self._limits is None:
-            from retrieval.media.probe import MediaLimits
+            from retrieval.media.limits import MediaLimits
 
             self._limits = MediaLimits()
         return self._limits
@@ -172,7 +173,7 @@ class Engine:
 
     def warm_up(self) -> None:
         """Load encoder and shot index now, so that the first search is as fast as the next."""
-        self.encoder.encode_texts(["a warm-up sentence"])
+        self.encoder.warm_up()
         self.shot_vectors.refresh()
 
     # --- the four verbs
@@ -201,7 +202,7 @@ class Engine:
         return ingest(
             paths,
             catalog=self.catalog,
-            encoder=self.encoder,
+            load_encoder=lambda: self.encoder,
             limits=self.limits,
             shots=shots,
             detector=detector,
@@ -405,10 +406,9 @@ class Engine:
             index_state=self._index_state(),
         )
 
-    def _index_state(self) -> Literal["empty", "current", "stale", "missing"]:
-        from retrieval.vectors import index_state
-
-        return index_state(self.catalog, backend=self._index)
+    def _index_state(self) -> "IndexState":
+        with self._lock:
+            return "empty" if self._shot_vectors is None else self._shot_vectors.state()
 
 
 def _directory_bytes(directory: Path) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 
 from retrieval.types import FloatArray, Scene, Segment, Shot
 
-__all__ = ["SceneOptions", "group_scenes"]
+__all__ = ["SceneOptions", "group_scenes", "longest_shot"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def group_scenes(
     if embeddings is not None and len(embeddings) != len(shots):
         raise ValueError(f"got {len(embeddings)} embeddings for {len(shots)} shots")
     starts = _scene_starts(shots, embeddings, chosen)
-    bounds = list(zip(starts, [*starts[1:], len(shots)], strict=True))
+    bounds = list(zip(starts, [*starts, len(shots)][1:], strict=True))
     scenes = [_scene(shots[first:end], number) for number, (first, end) in enumerate(bounds)]
     numbered = [
         replace(shot, scene_number=number)
@@ -93,9 +93,7 @@ def _scene_starts(
     return starts
 
 
-def _link_reach(
-    shots: Sequence[Shot], embeddings: FloatArray, options: SceneOptions
-) -> list[int]:
+def _link_reach(shots: Sequence[Shot], embeddings: FloatArray, options: SceneOptions) -> list[int]:
     """For each shot the place of the last shot that it links to (its own without a link)."""
     threshold = _threshold(embeddings, options)
     reach = list(range(len(shots)))
@@ -124,13 +122,17 @@ def _threshold(embeddings: FloatArray, options: SceneOptions) -> float:
 
 
 def _scene(shots: Sequence[Shot], number: int) -> Scene:
-    """The scene of these shots; its longest shot stands for it."""
-    longest = max(shots, key=lambda shot: shot.segment.duration_seconds)
+    """The scene of these shots."""
     return Scene(
         video_id=shots[0].video_id,
         number=number,
         segment=Segment(shots[0].segment.start_seconds, shots[-1].segment.end_seconds),
         first_shot=shots[0].number,
         last_shot=shots[-1].number,
-        keyframe_shot_id=longest.shot_id,
     )
+
+
+def longest_shot(shots: Sequence[Shot], scene: Scene) -> int:
+    """Number of the scene's longest shot, which stands for it; the first of equals."""
+    inside = shots[scene.first_shot : scene.last_shot + 1]
+    return max(inside, key=lambda shot: shot.segment.duration_seconds).number
