@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from retrieval.catalog_schema import prepare
-from retrieval.errors import CatalogBusyError, CatalogError, NotFoundError
+from retrieval.errors import CatalogBusyError, CatalogError, InvalidInputError, NotFoundError
 
 __all__ = ["ConnectionPool", "sqlite_errors"]
 
@@ -112,6 +112,8 @@ def sqlite_errors(path: Path) -> Iterator[None]:
             ) from error
         advice = _OPERATIONAL_ADVICE.get(name.split("_")[1] if "_" in name else "", "")
         raise CatalogError(f"cannot use {path}: {error}{advice}") from error
+    except UnicodeEncodeError as error:
+        raise InvalidInputError(f"got {error.object!r:.200}, which is not valid Unicode") from error
     except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
         raise  # a mistake of ours, not of the file
     except sqlite3.DatabaseError as error:
@@ -140,7 +142,8 @@ def _check_access(path: Path, *, create: bool) -> None:
             f"`sceneprint ingest PATH --library {library}`, or name another one with --library"
         )
     for place in (library, path):
-        if place.exists() and not os.access(place, os.R_OK | os.W_OK):
+        is_effective = os.access in os.supports_effective_ids
+        if place.exists() and not os.access(place, os.R_OK | os.W_OK, effective_ids=is_effective):
             raise CatalogError(
                 f"cannot read and write {place}; a library needs both (SQLite keeps files beside "
                 "the catalog even for reading); change the permissions or copy the library"

@@ -1,10 +1,10 @@
 """Which video a person means, and what is near when there is none."""
 
+import os
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from retrieval.catalog_records import path_to_bytes
 from retrieval.errors import InvalidInputError, NotFoundError
 from retrieval.types import Video
 
@@ -22,7 +22,7 @@ def resolve(text: str, videos: Sequence[Video], *, library: Path) -> Video:
     """
     rules = (
         lambda video: video.video_id == text,
-        lambda video: path_to_bytes(video.path) == path_to_bytes(text),
+        lambda video: str(video.path) == os.path.abspath(text),
         lambda video: len(text) >= _MIN_PREFIX and video.video_id.startswith(text),
         lambda video: video.path.name == text,
         lambda video: video.path.stem == text,

@@ -5,9 +5,9 @@ Scripts that write spaces are cut into words and stemmed (English) by FTS5. Scri
 before they are stored, and a query asks for neighbouring characters as a phrase.
 
 A query is a person's sentence, not a formula: every part of it is quoted, so no string is a syntax
-error. Lines are ranked by BM25 over all parts, and a line must hold enough of them (half of the
-words that carry meaning; a fifth of the character pairs, since a question of ten characters has
-nine pairs of which a good line shares two). Otherwise each line with an "on" would be found.
+error. Lines are ranked by BM25 over all parts, and a line must hold enough of them: three fifths of
+the words that carry meaning, a fifth of the character pairs (a question of ten characters has nine
+pairs, of which a good line shares two). Otherwise each line with an "on" would be found.
 """
 
 import re
@@ -21,7 +21,7 @@ from retrieval.types import Subtitle
 
 __all__ = ["delete_subtitles", "find_subtitles", "insert_subtitles"]
 
-WORD_SHARE = 0.5
+WORD_SHARE = 0.6
 PAIR_SHARE = 0.2
 MAX_QUERY_CHARS = 500
 MAX_PARTS = 40
