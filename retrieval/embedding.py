@@ -1,0 +1,161 @@
+"""From decoded frames to embeddings, while the decoder goes on.
+
+Decoding and encoding both release Python's lock, so a thread of its own encodes batch after batch
+beside the decoder; a few batches may wait, no more, which bounds the memory.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from retrieval.media.letterbox import common_box, crop, crop_bars
+from retrieval.types import FloatArray
+
+if TYPE_CHECKING:
+    from retrieval.encoders.base import PictureTextEncoder
+
+__all__ = ["EmbeddedFrames", "FrameEmbedder"]
+
+Picture = NDArray[np.uint8]
+
+BATCH_SIZE = 32
+MAX_WAITING_BATCHES = 2
+NUM_BAR_SAMPLES = 8
+"""Pictures of a batch in which bars are looked for."""
+SAME_MEAN, SAME_MAX = 0.8, 4.0
+"""Grey levels by which the 16 x 9 cells of two frames may differ to count as the same picture:
+coder noise on a still stays below, anything that moves visibly does not."""
+
+
+@dataclass(frozen=True)
+class EmbeddedFrames:
+    """Frames as points in the encoder's space.
+
+    Attributes:
+        times: (F,) float64 seconds, rising, each once.
+        vectors: (F, D) float32, unit norm.
+    """
+
+    times: NDArray[np.float64]
+    vectors: FloatArray
+
+    def at(self, seconds: Sequence[float]) -> FloatArray:
+        """Embeddings (N, D) of the frames nearest to these times."""
+        wanted = np.asarray(seconds, dtype=np.float64)
+        after = np.clip(np.searchsorted(self.times, wanted), 0, len(self.times) - 1)
+        before = np.maximum(after - 1, 0)
+        is_before = np.abs(self.times[before] - wanted) <= np.abs(self.times[after] - wanted)
+        return self.vectors[np.where(is_before, before, after)]
+
+
+class FrameEmbedder:
+    """Takes frames one by one and encodes them in batches on another thread.
+
+    Letterbox bars are cropped off. A frame that looks like the one before it is not encoded again,
+    nor is a time that was seen before.
+
+    Args:
+        encoder: Makes the embeddings.
+        on_batch: Called with the cropped pictures of each batch, in order, on that other thread.
+    """
+
+    def __init__(
+        self,
+        encoder: "PictureTextEncoder",
+        *,
+        on_batch: Callable[[Sequence[Picture]], None] | None = None,
+    ) -> None:
+        self._encoder = encoder
+        self._on_batch = on_batch
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sceneprint-encode")
+        self._waiting: deque[Future[FloatArray]] = deque()
+        self._batch: list[Picture] = []
+        self._times: list[float] = []
+        self._seen: set[float] = set()
+        self._vectors: list[FloatArray] = []
+        self._last_cells: FloatArray | None = None
+        self._last_vector: FloatArray | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def add(self, seconds: float, image: Picture) -> None:
+        """Take one frame, (H, W, 3) uint8 RGB; waits while too many are in work.
+
+        Raises:
+            Exception: Whatever the encoder raised on earlier frames.
+        """
+        if seconds in self._seen:
+            return
+        self._seen.add(seconds)
+        self._times.append(seconds)
+        self._batch.append(image)
+        if len(self._batch) >= BATCH_SIZE:
+            self._submit()
+
+    def finish(self) -> EmbeddedFrames:
+        """Wait for everything and return it in the order of time."""
+        if self._batch:
+            self._submit()
+        while self._waiting:
+            self._vectors.append(self._waiting.popleft().result())
+        times = np.asarray(self._times, dtype=np.float64)
+        empty = np.empty((0, self._encoder.dim), dtype=np.float32)
+        vectors = np.concatenate(self._vectors) if self._vectors else empty
+        order = np.argsort(times, kind="stable")
+        return EmbeddedFrames(times[order], vectors[order])
+
+    def _submit(self) -> None:
+        while len(self._waiting) >= MAX_WAITING_BATCHES:
+            self._vectors.append(self._waiting.popleft().result())
+        self._waiting.append(self._executor.submit(self._encode, self._batch))
+        self._batch = []
+
+    def _encode(self, images: list[Picture]) -> FloatArray:
+        """Embeddings (N, D) of one batch; runs on the other thread, one batch at a time."""
+        cropped = _without_bars(images)
+        if self._on_batch is not None:
+            self._on_batch(cropped)
+        is_new = [self._looks_new(image) for image in cropped]
+        fresh = [image for image, new in zip(cropped, is_new, strict=True) if new]
+        rows = iter(self._encoder.encode_images(fresh))
+        vectors = np.empty((len(cropped), self._encoder.dim), dtype=np.float32)
+        for place, new in enumerate(is_new):
+            if new or self._last_vector is None:
+                self._last_vector = next(rows)
+            vectors[place] = self._last_vector
+        return vectors
+
+    def _looks_new(self, image: Picture) -> bool:
+        """Whether the picture differs from the last new one; remembers it if so."""
+        small = Image.fromarray(image).resize((16, 9), Image.Resampling.BOX)
+        cells = np.asarray(small, dtype=np.float32)
+        if self._last_cells is not None:
+            difference = np.abs(cells - self._last_cells)
+            if difference.mean() <= SAME_MEAN and difference.max() <= SAME_MAX:
+                return False
+        self._last_cells = cells
+        return True
+
+
+def _without_bars(images: list[Picture]) -> list[Picture]:
+    """Cut the bars off that some pictures of the batch have in common; looking at all is slow."""
+    if len({image.shape for image in images}) != 1:
+        return crop_bars(images)
+    box = common_box(images[:: max(1, len(images) // NUM_BAR_SAMPLES)])
+    return [crop(image, box) for image in images]
