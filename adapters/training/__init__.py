@@ -1,1 +1,1 @@
-"""Training code: the only files here that may import torch."""
+"""Training of what Sceneprint ships: needs the `train` extra (torch), never used in serving."""
