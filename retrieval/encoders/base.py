@@ -8,7 +8,7 @@ pictures (or sounds) are compared by their inner product.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +94,7 @@ class PictureTextEncoder(TextEncoder):
 
     temperature: float
 
-    def encode_images(self, images: Sequence[Picture]) -> FloatArray:
+    def encode_images(self, images: Sequence[Picture] | Picture) -> FloatArray:
         """Embed pictures of any sizes.
 
         Args:
@@ -109,7 +109,7 @@ class PictureTextEncoder(TextEncoder):
         """
         for image in images:
             _check_image(image)
-        return self._in_batches(images, self._encode_image_batch)
+        return self._in_batches(cast(Sequence[Picture], images), self._encode_image_batch)
 
     def warm_up(self) -> None:
         """Load both towers now."""

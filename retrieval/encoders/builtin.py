@@ -31,7 +31,7 @@ class BuiltinEncoder(PictureTextEncoder):
     Networks are loaded, and their files compared with the hashes of the manifest, on first use.
 
     Args:
-        folder: holds `manifest.json` and the files it names.
+        folder: holds `manifest.json` and the files it names; None for the shipped one.
         runtime: `auto` or a name of `retrieval.encoders.runtime.RUNTIMES`.
         options: device and threads.
 
@@ -42,13 +42,13 @@ class BuiltinEncoder(PictureTextEncoder):
 
     def __init__(
         self,
-        folder: Path = ASSETS,
+        folder: Path | None = None,
         *,
         runtime: str = "auto",
         options: RuntimeOptions | None = None,
     ) -> None:
-        manifest = _read(folder)
         runtime, options = check_runtime(runtime), options or RuntimeOptions()
+        manifest = _read(folder or ASSETS)
         self.name = manifest.name
         self.hash = manifest.hash()
         self.dim = manifest.dim

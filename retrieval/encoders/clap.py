@@ -1,0 +1,116 @@
+"""The `clap` family: LAION-CLAP sound-text checkpoints through transformers and torch.
+
+`clap:ORG/REPO` fetches published weights (`clap:laion/clap-htsat-unfused`), `clap:/path/to/folder`
+reads a folder with the weights, the tokenizer and the feature extractor. Only safetensors are read.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from retrieval.encoders.base import SoundTextEncoder
+from retrieval.encoders.runtime import RuntimeOptions
+from retrieval.encoders.text_cache import TextCache
+from retrieval.encoders.torch_weights import choose_torch_device, hash_tensors
+from retrieval.errors import InvalidInputError, MissingDependencyError, NotFoundError
+from retrieval.types import FloatArray
+
+__all__ = ["ClapEncoder", "load"]
+
+_MAX_CHARACTERS = 1000
+
+
+class ClapEncoder(SoundTextEncoder):
+    """A CLAP network with its feature extractor and tokenizer; made by `load`."""
+
+    batch_size = 8
+
+    def __init__(self, name: str, model: Any, processor: Any, *, device: str) -> None:
+        self._model = model.eval().requires_grad_(False).to(device)
+        self._tokenizer = processor.tokenizer
+        self._extractor = processor.feature_extractor
+        self._device = device
+        self._cache = TextCache()
+        described = json.dumps(self._extractor.to_dict(), sort_keys=True, default=str)
+        digest = hashlib.sha256(described.encode())
+        self.name = name
+        self.hash = hash_tensors(model, digest)
+        self.dim = int(model.config.projection_dim)
+        self.sample_rate_hz = int(self._extractor.sampling_rate)
+        self.temperature = float(model.logit_scale_t.exp())
+
+    def _encode_text_batch(self, texts: Sequence[str]) -> FloatArray:
+        return self._cache.encode(texts, self._run_text)
+
+    def _run_text(self, texts: Sequence[str]) -> FloatArray:
+        import torch
+
+        short = [text[:_MAX_CHARACTERS] for text in texts]
+        tokens = self._tokenizer(short, padding=True, truncation=True, return_tensors="pt")
+        with torch.inference_mode():
+            rows = self._model.get_text_features(**tokens.to(self._device))
+        return _to_array(rows)
+
+    def _encode_sound_batch(self, sounds: Sequence[FloatArray]) -> FloatArray:
+        import torch
+
+        # A sound longer than the network listens to is cut in its middle part, not at random, so
+        # that the same sound always has the same embedding.
+        longest = int(self._extractor.nb_max_samples)
+        starts = [max(0, (len(sound) - longest) // 2) for sound in sounds]
+        cut = [sound[at : at + longest] for sound, at in zip(sounds, starts, strict=True)]
+        features = self._extractor(
+            cut, sampling_rate=self.sample_rate_hz, truncation="rand_trunc", return_tensors="pt"
+        )
+        with torch.inference_mode():
+            rows = self._model.get_audio_features(**features.to(self._device))
+        return _to_array(rows)
+
+
+def load(rest: str, *, runtime: str, options: RuntimeOptions) -> ClapEncoder:
+    """Load a checkpoint by the name after `clap:`; torch runs it.
+
+    Raises:
+        InvalidInputError: an empty name, a runtime, or a folder that holds no CLAP.
+        NotFoundError: weights that cannot be fetched.
+        MissingDependencyError: transformers, torch or the asked-for device is not installed.
+    """
+    if runtime != "auto" or not rest:
+        raise InvalidInputError(
+            f"got encoder 'clap:{rest}' with {runtime = }, expected clap:ORG/REPO or "
+            "clap:/path/to/folder with runtime auto: it is run by torch"
+        )
+    try:
+        from retrieval.encoders.torchvision_cure import cure_torchvision
+
+        cure_torchvision()
+        import torch
+        from transformers import ClapModel, ClapProcessor
+    except ImportError as exc:
+        raise MissingDependencyError(
+            f"clap encoders need torch and transformers ({exc}); "
+            "run: pip install torch transformers"
+        ) from exc
+    device = choose_torch_device(torch, options.device)
+    try:
+        model = ClapModel.from_pretrained(rest, use_safetensors=True)
+        processor = ClapProcessor.from_pretrained(rest)
+    except Exception as exc:  # transformers and the hub raise many unrelated classes
+        message = f"clap:{rest} cannot be loaded: {(str(exc) or repr(exc)).splitlines()[0][:300]}"
+        if Path(rest).is_dir():
+            raise InvalidInputError(f"{message}; give a folder of a CLAP checkpoint") from exc
+        raise NotFoundError(
+            f"{message}; on a machine that reaches the network run: hf download {rest}, copy the "
+            "folder here and load it as clap:/path/to/folder"
+        ) from exc
+    return ClapEncoder(f"clap:{rest}", model, processor, device=device)
+
+
+def _to_array(rows: Any) -> FloatArray:
+    """Features come as a tensor, or since transformers 5 inside an output object."""
+    tensor = getattr(rows, "pooler_output", rows)
+    return np.asarray(tensor.float().cpu().numpy())

@@ -1,0 +1,218 @@
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from retrieval.encoders import load_encoder
+from retrieval.encoders.torchvision_cure import import_torchvision
+from retrieval.errors import InvalidInputError, MissingDependencyError, NotFoundError
+from tests.retrieval.encoders.conformance import PictureTextConformance
+
+pytest.importorskip("torch")
+import_torchvision()
+open_clip = pytest.importorskip("open_clip")
+torch = pytest.importorskip("torch")
+
+ARCHITECTURE = "sceneprint-test"
+CONFIG = """{
+  "embed_dim": 24,
+  "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
+  "text_cfg": {
+    "context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1
+  }
+}"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _architecture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tell open_clip of a tiny architecture, and forget it afterwards."""
+    from open_clip import factory
+
+    path = tmp_path_factory.mktemp("configs") / f"{ARCHITECTURE}.json"
+    path.write_text(CONFIG, encoding="utf-8")
+    open_clip.add_model_config(path)
+    yield
+    factory._MODEL_CONFIG_PATHS.remove(path)
+    factory._rescan_model_configs()
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory, _architecture: None) -> Path:
+    """Random weights of the tiny architecture."""
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        model = open_clip.create_model(ARCHITECTURE)
+    path = tmp_path_factory.mktemp("checkpoints") / "random.pt"
+    torch.save(model.state_dict(), path)
+    return path
+
+
+class TestOpenClip(PictureTextConformance):
+    path: Path
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def _path(cls, checkpoint: Path) -> None:
+        cls.path = checkpoint
+
+    @classmethod
+    def make_encoder(cls) -> Any:
+        return load_encoder(f"open_clip:{ARCHITECTURE}/{cls.path}")
+
+
+@pytest.fixture(scope="module")
+def encoder(checkpoint: Path) -> Any:
+    return load_encoder(f"open_clip:{ARCHITECTURE}/{checkpoint}")
+
+
+def test_gives_what_open_clip_gives(encoder: Any, checkpoint: Path) -> None:
+    from PIL import Image
+
+    model, transform = open_clip.create_model_from_pretrained(ARCHITECTURE, str(checkpoint))
+    model.eval()
+    picture = np.random.default_rng(2).integers(0, 256, (50, 80, 3), np.uint8)
+    tokens = open_clip.get_tokenizer(ARCHITECTURE)(["a dog on the beach"])
+    with torch.inference_mode():
+        image = model.encode_image(transform(Image.fromarray(picture))[None], normalize=True)
+        text = model.encode_text(tokens, normalize=True)
+    np.testing.assert_allclose(encoder.encode_images([picture]), image.numpy(), atol=1e-5)
+    np.testing.assert_allclose(
+        encoder.encode_texts(["a dog on the beach"]), text.numpy(), atol=1e-5
+    )
+
+
+def test_temperature_is_the_checkpoints_logit_scale(encoder: Any) -> None:
+    assert encoder.temperature == pytest.approx(1 / 0.07, rel=1e-4)  # open_clip's initial value
+
+
+def test_other_weights_are_another_encoder(encoder: Any, tmp_path: Path) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(6)
+        torch.save(open_clip.create_model(ARCHITECTURE).state_dict(), tmp_path / "other.pt")
+    other = load_encoder(f"open_clip:{ARCHITECTURE}/{tmp_path / 'other.pt'}")
+    assert other.hash != encoder.hash
+
+
+def test_folder_with_its_own_architecture_and_preprocessing(
+    encoder: Any, checkpoint: Path, tmp_path: Path
+) -> None:
+    config = f'{{"model_cfg": {CONFIG}, "preprocess_cfg": {{"mean": [0.5, 0.5, 0.5]}}}}'
+    (tmp_path / "open_clip_config.json").write_text(config, encoding="utf-8")
+    (tmp_path / "open_clip_pytorch_model.bin").write_bytes(checkpoint.read_bytes())
+    other = load_encoder(f"open_clip:local-dir:{tmp_path}")
+    np.testing.assert_allclose(
+        other.encode_texts(["a dog"]), encoder.encode_texts(["a dog"]), atol=1e-6
+    )
+    assert other.hash != encoder.hash  # the same weights, but pictures are scaled another way
+
+
+def test_file_of_a_siglip_gets_the_siglip_scaling() -> None:
+    from retrieval.encoders import open_clip as family
+
+    source = family._Source(architecture="ViT-B-16-SigLIP", tag="/a/file.pt")
+    found = family._preprocessing_of_file(open_clip, source)
+    assert found is not None
+    assert found["mean"] == (0.5, 0.5, 0.5)
+    assert found["resize_mode"] == "squash"
+
+
+def test_file_whose_scaling_is_unclear_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    from retrieval.encoders import open_clip as family
+
+    source = family._Source(architecture="ViT-L-14", tag="/a/file.pt")
+    with caplog.at_level(logging.WARNING):
+        assert family._preprocessing_of_file(open_clip, source) is None
+    assert "not known for sure" in caplog.text
+
+
+@pytest.mark.parametrize("rest", ["", "ViT-B-32", "ViT-B-32/", "/x"])
+def test_incomplete_name(rest: str) -> None:
+    with pytest.raises(InvalidInputError, match="ARCHITECTURE/TAG"):
+        load_encoder(f"open_clip:{rest}")
+
+
+def test_unknown_architecture_lists_near_ones() -> None:
+    with pytest.raises(NotFoundError, match=r"near: .*ViT-B-32"):
+        load_encoder("open_clip:ViT-B32/laion2b_s34b_b79k")
+
+
+def test_unknown_tag_lists_the_known() -> None:
+    with pytest.raises(NotFoundError, match=r"laion2b_s34b_b79k.*open_clip:ViT-B-32//path"):
+        load_encoder("open_clip:ViT-B-32/laion9")
+
+
+def test_missing_file() -> None:
+    with pytest.raises(NotFoundError, match="no checkpoint file at /no/such"):
+        load_encoder("open_clip:ViT-B-32//no/such.pt")
+
+
+def test_file_of_another_architecture(checkpoint: Path) -> None:
+    with pytest.raises(InvalidInputError, match="cannot be loaded as open_clip RN50"):
+        load_encoder(f"open_clip:RN50/{checkpoint}")
+
+
+def test_pickled_code_is_never_run(tmp_path: Path) -> None:
+    import pickle
+
+    class Evil:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "ran",))
+
+    path = tmp_path / "evil.pt"
+    path.write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(InvalidInputError, match="cannot be loaded"):
+        load_encoder(f"open_clip:{ARCHITECTURE}/{path}")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("ViT-B-32/laion2b_s34b_b79k", "hf download laion/CLIP-ViT-B-32-laion2B-s34B-b79K,"),
+        ("hf-hub:timm/PE-Core-B-16", "hf download timm/PE-Core-B-16,"),
+    ],
+)
+def test_hub_that_is_not_reached_says_what_to_download(
+    monkeypatch: pytest.MonkeyPatch, name: str, command: str
+) -> None:
+    from open_clip import factory
+
+    def offline(*_: Any, **__: Any) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(factory, "download_pretrained", offline)
+    monkeypatch.setattr(factory, "_get_hf_config", offline)
+    with pytest.raises(NotFoundError, match="no route to host") as caught:
+        load_encoder(f"open_clip:{name}")
+    assert command in str(caught.value)
+
+
+def test_runtime_and_devices_that_torch_is_not(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"open_clip:{ARCHITECTURE}/{checkpoint}"
+    with pytest.raises(InvalidInputError, match="run by torch"):
+        load_encoder(name, runtime="openvino")
+    with pytest.raises(InvalidInputError, match="choose cuda"):
+        load_encoder(name, device="tensorrt")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(MissingDependencyError, match="no NVIDIA GPU"):
+        load_encoder(name, device="cuda")
+
+
+def test_auto_says_what_it_picked(checkpoint: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="retrieval"):
+        load_encoder(f"open_clip:{ARCHITECTURE}/{checkpoint}", device="auto")
+    assert "device auto: picked" in caplog.text
+
+
+def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise ImportError("No module named 'torchvision'")
+
+    monkeypatch.setattr("retrieval.encoders.torchvision_cure.import_torchvision", missing)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'sceneprint\[clip\]'"):
+        load_encoder("open_clip:ViT-B-32/openai")
