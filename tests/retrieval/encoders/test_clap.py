@@ -42,7 +42,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sampling_rate=16_000,
         max_length_s=2,
         padding="repeatpad",
-        fft_window_size=4096,
+        fft_window_size=1024,
+        frequency_max=8000,
     )
     tokenizer = Tokenizer(models.BPE({word: at for at, word in enumerate(WORDS)}, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
