@@ -1,4 +1,4 @@
-"""The film of the ingest benchmark is what it says: length, codec, size, a sync frame at each cut."""
+"""The film that ingest is timed on is what it says: length, codec, size, sync frames at cuts."""
 
 from pathlib import Path
 
