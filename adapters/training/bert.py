@@ -44,7 +44,8 @@ class BertLayer(nn.Module):
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
         """Maps (N, L, width) to the same shape; `bias` (N, 1, 1, L) is added to the logits."""
         x = self.attention_norm(x + self.dropout(self._attend(x, bias)))
-        return self.norm(x + self.dropout(self.shrink(F.gelu(self.grow(x)))))
+        out: Tensor = self.norm(x + self.dropout(self.shrink(F.gelu(self.grow(x)))))
+        return out
 
     def _attend(self, x: Tensor, bias: Tensor) -> Tensor:
         count, length, width = x.shape
@@ -52,7 +53,9 @@ class BertLayer(nn.Module):
         query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
         logits = query @ key.transpose(-1, -2) * (width // self.heads) ** -0.5 + bias
         mixed = torch.softmax(logits, dim=-1) @ value
-        return self.attention_out(mixed.transpose(1, 2).reshape(count, length, width))
+        merged = mixed.transpose(1, 2).reshape(count, length, width)
+        out: Tensor = self.attention_out(merged)
+        return out
 
 
 class Bert(nn.Module):
@@ -73,10 +76,11 @@ class Bert(nn.Module):
         """Runs the embeddings and layers [0, until_layer) over (N, L) ids and 0/1 mask."""
         positions = torch.cumsum(torch.ones_like(ids), dim=1) - 1
         x = self.words(ids) + self.positions(positions) + self.types(torch.zeros_like(ids))
-        x, bias = self.norm(x), _attention_bias(mask)
+        hidden: Tensor = self.norm(x)
+        bias = _attention_bias(mask)
         for layer in self.layers[:until_layer]:
-            x = layer(x, bias)
-        return x
+            hidden = layer(hidden, bias)
+        return hidden
 
     def late(self, x: Tensor, mask: Tensor, *, from_layer: int) -> Tensor:
         """Runs layers [from_layer, end) over (N, L, width) and averages the unmasked tokens."""

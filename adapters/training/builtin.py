@@ -58,8 +58,7 @@ def train_builtin(
     with torch.random.fork_rng(devices=[]), workers(config.num_threads) as pool:
         torch.manual_seed(config.seed)
         run = Stages(data_dir, work_dir, config, recall, progress, pool)
-        run.fit_heads()
-        run.fit_towers()
+        run.fit_towers_or_resume()
         run.fit_multilingual()
         figures = run.measure()
         run.write(out_dir, (card or short_card)(figures))

@@ -90,10 +90,12 @@ def cache_images(
     """
     run = _EarlyRunner(network, path.with_suffix(".onnx"), until_block=until_block, size=size)
     shape = (num_views, len(pairs), *run.shape)
-    done = _resume(path, shape)
+    stem = hashlib.sha256(network.stem.conv.weight.detach().numpy().tobytes()).hexdigest()
+    key = _digest([stem, str(until_block), str(size), str(seed), *pairs.names])
+    done = _resume(path, shape, key)
     store = np.lib.format.open_memmap(
         path, mode="r+" if done else "w+", dtype=np.float16, shape=shape
-    )  # type: ignore[no-untyped-call]
+    )
     total = len(pairs) * num_views
     flat = store.reshape(total, *run.shape)
     for start, views in _view_batches(pairs, num_views, size, seed, first=done):
@@ -101,9 +103,9 @@ def cache_images(
         done = start + len(views)
         if (start // _BATCH) % 32 == 0 or done == total:
             store.flush()
-            _note(path, shape, done)
+            _note(path, shape, key, done)
             progress(done, total)
-    return np.lib.format.open_memmap(path, mode="r")  # type: ignore[no-any-return, no-untyped-call]
+    return np.lib.format.open_memmap(path, mode="r")
 
 
 def _view_batches(
@@ -263,15 +265,15 @@ def _read_npz(path: Path, key: str) -> dict[str, NDArray[Any]] | None:
         return {name: stored[name] for name in stored.files if name != "key"}
 
 
-def _resume(path: Path, shape: tuple[int, ...]) -> int:
+def _resume(path: Path, shape: tuple[int, ...], key: str) -> int:
     """Returns how many views an earlier run has finished, 0 where it was another run."""
     note = path.with_suffix(".json")
     if not (path.exists() and note.exists()):
         return 0
     kept = json.loads(note.read_text(encoding="utf-8"))
-    return int(kept["done"]) if tuple(kept["shape"]) == shape else 0
+    return int(kept["done"]) if (kept["shape"], kept["key"]) == (list(shape), key) else 0
 
 
-def _note(path: Path, shape: tuple[int, ...], done: int) -> None:
-    text = json.dumps({"shape": list(shape), "done": done})
+def _note(path: Path, shape: tuple[int, ...], key: str, done: int) -> None:
+    text = json.dumps({"shape": list(shape), "key": key, "done": done})
     path.with_suffix(".json").write_text(text, encoding="utf-8")

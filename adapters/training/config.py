@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,9 +72,9 @@ class BuiltinConfig:
     num_views: int = 4
     frozen_views: int = 1
     max_length: int = 32
-    heads: FitConfig = field(default_factory=lambda: FitConfig(epochs=20, batch=512))
-    towers: FitConfig = field(default_factory=lambda: FitConfig(epochs=16, batch=256))
-    multilingual: FitConfig = field(default_factory=lambda: FitConfig(epochs=40, batch=512))
+    heads: FitConfig = field(default_factory=lambda: FitConfig(epochs=15, batch=512))
+    towers: FitConfig = field(default_factory=lambda: FitConfig(epochs=12, batch=256, average=0.98))
+    multilingual: FitConfig = field(default_factory=lambda: FitConfig(epochs=15, batch=512))
     head_rate: float = 1e-3
     tuned_head_rate: float = 3e-4
     image_rate: float = 2e-4
@@ -84,6 +85,11 @@ class BuiltinConfig:
     test_split: str | None = "dev"
     num_threads: int = 2
     seed: int = 0
+
+    def towers_digest(self) -> str:
+        """Returns a short hash of every setting that the towers depend on."""
+        later: dict[str, Any] = {"multilingual": None, "noise": 0.0, "test_split": None, "name": ""}
+        return hashlib.sha256(repr(replace(self, **later)).encode()).hexdigest()[:12]
 
 
 TINY = BuiltinConfig(

@@ -115,8 +115,7 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (N, C, H, W) to (N, C', H', W')."""
-        y = self.expand(x) if self.expand is not None else x
-        y = self.project(self.depthwise(y))
+        y: Tensor = self.project(self.depthwise(x if self.expand is None else self.expand(x)))
         return x + y if self.has_skip else y
 
 
@@ -135,7 +134,7 @@ class EfficientNetLite(nn.Module):
 
     def early(self, images: Tensor, *, until_block: int) -> Tensor:
         """Runs the stem and blocks [0, until_block) over (N, 3, H, W) normalised pictures."""
-        x = self.stem(images)
+        x: Tensor = self.stem(images)
         for block in self.blocks[:until_block]:
             x = block(x)
         return x
@@ -144,7 +143,8 @@ class EfficientNetLite(nn.Module):
         """Runs blocks [from_block, end) and the head convolution; returns (N, 1280, h, w)."""
         for block in self.blocks[from_block:]:
             x = block(x)
-        return self.head(x)
+        out: Tensor = self.head(x)
+        return out
 
     def tunable_parameters(self, *, from_block: int) -> list[nn.Parameter]:
         """Returns the weights of the 1x1 convolutions of blocks [from_block, end) and the head.

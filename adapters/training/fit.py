@@ -164,7 +164,7 @@ def _batches(
     """Yields one pass of (pictures, views, captions); the incomplete last batch is dropped."""
     order = torch.randperm(len(rows.captions), generator=generator)
     size = min(batch, len(order))
-    for pictures in order[: len(order) // size * size].split(size):
+    for pictures in torch.split(order[: len(order) // size * size], size):
         views = torch.randint(rows.num_views, (size,), generator=generator)
         picks = torch.rand(size, generator=generator)
         lists = [rows.captions[row] for row in pictures.tolist()]

@@ -72,7 +72,7 @@ class _Chunks(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        parts = grads[0].split([len(out) for out in ctx.outs])
+        parts = torch.split(grads[0], [len(out) for out in ctx.outs])
         list(ctx.pool.map(torch.autograd.backward, ctx.outs, parts))
         ctx.outs = None
         return torch.zeros(()), None, None

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -81,6 +82,17 @@ class Stages:
         order = torch.randperm(len(self._train.rows), generator=self._generator).tolist()
         self._val, self._fit = sorted(order[: config.holdout]), sorted(order[config.holdout :])
 
+    def fit_towers_or_resume(self) -> None:
+        """Stages 1 and 2, or what an earlier run with the same settings left in `work_dir`."""
+        path = self._work_dir / f"towers-{self._config.towers_digest()}.safetensors"
+        if path.exists():
+            self._load(path)
+            return
+        self.fit_heads()
+        self.fit_towers()
+        save_file(self._state(), path.with_suffix(".part"))
+        path.with_suffix(".part").replace(path)
+
     def fit_heads(self) -> None:
         """Stage 1: both heads over frozen networks, from pooled vectors."""
         config = self._config
@@ -113,9 +125,9 @@ class Stages:
             window = self._window()
             jobs = [
                 partial(self._late_image, kept[rows], chosen, window)
-                for rows, chosen in zip(pictures.split(CHUNK), views.split(CHUNK), strict=True)
+                for rows, chosen in zip(_chunks(pictures), _chunks(views), strict=True)
             ]
-            jobs += [partial(self._late_text, rows) for rows in captions.split(CHUNK)]
+            jobs += [partial(self._late_text, rows) for rows in _chunks(captions)]
             both = self._workers.train(jobs)
             return both[: len(pictures)], both[len(pictures) :]
 
@@ -185,6 +197,19 @@ class Stages:
             card=card,
             trained_on=f"{len(self._fit)} pictures with captions from the training folder",
         )
+
+    def _state(self) -> dict[str, Tensor]:
+        state = {f"image.{name}": value for name, value in self._image.state_dict().items()}
+        state |= {f"text.{name}": value for name, value in self._text.state_dict().items()}
+        return {**state, "log_scale": self._log_scale.detach()}
+
+    def _load(self, path: Path) -> None:
+        state = load_file(path)
+        with torch.no_grad():
+            self._log_scale.copy_(state.pop("log_scale"))
+        for prefix, tower in (("image.", self._image), ("text.", self._text)):
+            own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+            tower.load_state_dict(own)
 
     def _scale(self) -> float:
         return float(self._log_scale.detach().exp())
@@ -295,7 +320,7 @@ class Stages:
             maps = side.map_batch(pictures, torch.full_like(pictures, view))
             return network.late(maps, from_block=block).mean((2, 3))
 
-        chunks = torch.arange(len(side.rows)).split(CHUNK)
+        chunks = _chunks(torch.arange(len(side.rows)))
         views = [
             self._workers.infer([partial(pool, chunk, view) for chunk in chunks])
             for view in range(num_views)
@@ -308,7 +333,7 @@ class Stages:
         def pool(captions: Tensor) -> Tensor:
             return network.late(*side.captions.batch(captions), from_layer=layer)
 
-        chunks = torch.arange(len(side.captions.starts) - 1).split(CHUNK)
+        chunks = _chunks(torch.arange(len(side.captions.starts) - 1))
         return self._workers.infer([partial(pool, chunk) for chunk in chunks])
 
     def _embed_images(self, side: Side, view: int, pictures: Tensor | None = None) -> Tensor:
@@ -318,7 +343,7 @@ class Stages:
         def embed(rows: Tensor) -> Tensor:
             return tower.late(side.map_batch(rows, torch.full_like(rows, view)))
 
-        return self._workers.infer([partial(embed, rows) for rows in chosen.split(CHUNK)])
+        return self._workers.infer([partial(embed, rows) for rows in _chunks(chosen)])
 
     def _embed_texts(self, side: Side, captions: Tensor | None = None) -> Tensor:
         tower = self._text.eval()
@@ -327,7 +352,7 @@ class Stages:
         def embed(rows: Tensor) -> Tensor:
             return tower.late(*side.captions.batch(rows))
 
-        return self._workers.infer([partial(embed, rows) for rows in chosen.split(CHUNK)])
+        return self._workers.infer([partial(embed, rows) for rows in _chunks(chosen)])
 
     # -- measuring ----------------------------------------------------------------------------
 
@@ -353,3 +378,8 @@ class Stages:
             for language, rows in texts.items()
             for k in (1, 5, 10)
         }
+
+
+def _chunks(rows: Tensor) -> list[Tensor]:
+    """Cuts row numbers into what a worker takes at once."""
+    return [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]

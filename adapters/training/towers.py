@@ -29,7 +29,9 @@ class ImageTower(nn.Module):
 
     def late(self, maps: Tensor) -> Tensor:
         """Maps cached (N, C, h, w) to (N, D)."""
-        return self.head(self.pool(self.network.late(maps, from_block=self.from_block)))
+        pooled = self.pool(self.network.late(maps, from_block=self.from_block))
+        out: Tensor = self.head(pooled)
+        return out
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps (N, 3, H, W) to (N, D)."""
@@ -48,8 +50,10 @@ class TextTower(nn.Module):
 
     def late(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """Maps cached (N, L, width) tokens and (N, L) mask to (N, D)."""
-        return self.head(self.network.late(tokens, mask, from_layer=self.from_layer))
+        out: Tensor = self.head(self.network.late(tokens, mask, from_layer=self.from_layer))
+        return out
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Maps (N, L) int64 ids and mask to (N, D)."""
-        return self.head(self.network(ids, mask))
+        out: Tensor = self.head(self.network(ids, mask))
+        return out
