@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 GIB = 1024**3
+Device = Literal["auto", "cpu", "cuda", "tensorrt"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -96,10 +97,10 @@ class Settings(BaseSettings):
     library: Path = Field(Path("library"), description="directory of the library")
     encoder: str = Field("builtin", description="encoder name, `family:architecture/tag`")
     index: str = Field("faiss", description="vector index backend: `faiss` or `exact`")
-    runtime: str | None = Field(
-        None, description="what runs the encoder: `onnxruntime` or `openvino`"
+    runtime: str = Field(
+        "auto", description="what runs the encoder: `auto`, `onnxruntime` or `openvino`"
     )
-    device: str = Field("cpu", description="`cpu`, `cuda`, `tensorrt` or `auto`")
+    device: Device = Field("cpu", description="`cpu`, `cuda`, `tensorrt` or `auto`")
     log_level: LogLevel = Field("info", description="of the server's log")
     debug: bool = Field(False, description="tracebacks for errors of the command line")
     server: ServerSettings = ServerSettings()

@@ -1,0 +1,250 @@
+"""`sceneprint demo`, `train`, `bench` and `eval`: show it, remake it, measure it."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.options import DeviceOption, EncoderOption, JsonOption, RuntimeOption
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from eval.table import Table
+
+__all__ = ["bench_app", "demo", "eval_app", "train_app"]
+
+train_app = typer.Typer(
+    help="Train what ships with Sceneprint.\n\nExample: sceneprint train builtin --data flickr8k",
+    no_args_is_help=True,
+)
+bench_app = typer.Typer(
+    help="Measure speed against the floor and a peer.\n\nExample: sceneprint bench encode",
+    no_args_is_help=True,
+)
+eval_app = typer.Typer(
+    help="Measure quality on data sets.\n\nExample: sceneprint eval retrieval --data flickr8k",
+    no_args_is_help=True,
+)
+
+RunsOption = Annotated[int, typer.Option("--runs", min=1, help="Runs; medians are shown.")]
+PeerOption = Annotated[bool, typer.Option("--peer/--no-peer", help="Measure the peer too.")]
+
+
+def demo(
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Where library and report go.")
+    ] = Path("demo-output"),
+    encoder: EncoderOption = None,
+    runtime: RuntimeOption = None,
+    device: DeviceOption = None,
+) -> None:
+    """Search, match and classify real footage.
+
+    It ends with a report to open.
+
+    Example: sceneprint demo --out demo-output
+    """
+    from app.demo import run_demo
+    from app.settings import load_settings
+
+    settings = load_settings()
+    run_demo(
+        out,
+        encoder=encoder or settings.encoder,
+        index=settings.index,
+        runtime=runtime or settings.runtime,
+        device=device or settings.device,
+    )
+
+
+@train_app.command("builtin")
+def train_builtin(
+    data: Annotated[
+        Path, typer.Option("--data", metavar="DIR", help="Folder laid out like Flickr8k.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Encoder folder to write.")
+    ] = Path("builtin-encoder"),
+    work: Annotated[
+        Path | None, typer.Option("--work", metavar="DIR", help="Where caches are kept.")
+    ] = None,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of torch.")] = 2,
+) -> None:
+    """Train the built-in encoder as it ships (extra `train`); takes hours on two cores.
+
+    Example: sceneprint train builtin --data flickr8k --out my-encoder
+    """
+    from retrieval.errors import InvalidInputError, MissingDependencyError
+
+    try:
+        from adapters.training.builtin import BuiltinConfig, train_builtin
+    except ModuleNotFoundError as exc:
+        raise MissingDependencyError(
+            f"training needs {exc.name}; install it with `pip install 'sceneprint[train]'`"
+        ) from exc
+    try:
+        figures = train_builtin(
+            data,
+            out,
+            config=BuiltinConfig(num_threads=threads),
+            recall=_recall,
+            progress=_show_training,
+            work_dir=work,
+        )
+    except ModuleNotFoundError as exc:
+        raise MissingDependencyError(
+            f"training needs {exc.name}; install it with `pip install 'sceneprint[train]'`"
+        ) from exc
+    except (FileNotFoundError, NotADirectoryError, ValueError) as exc:
+        raise InvalidInputError(f"cannot train on {data}: {exc}") from exc
+    for name, value in sorted(figures.items()):
+        print(f"{name:<24} {value:6.2f}")
+    print(f"written to {out}")
+
+
+def _recall(scores: "NDArray[np.float32]", targets: "NDArray[np.int64]", k: int) -> float:
+    """The measure of the training: share of rows whose target column is in their first k."""
+    from eval.metrics import ranks_of_targets, recall_at_k
+
+    return recall_at_k(ranks_of_targets(scores, targets), k)
+
+
+def _show_training(stage: str, done: int, total: int, figures: Mapping[str, float]) -> None:
+    from app.cli.output import note
+
+    shown = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
+    note(f"{stage} {done}/{total}  {shown}".rstrip())
+
+
+@bench_app.command("ingest")
+def bench_ingest(
+    film: Annotated[
+        Path | None,
+        typer.Option("--film", metavar="FILE", help="A film of yours; else one is made."),
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=1, max=3600, help="Length of the made film.")
+    ] = 60.0,
+    runs: RunsOption = 3,
+    peer: PeerOption = True,
+    encoder: EncoderOption = None,
+    runtime: RuntimeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ingest against pure decoding and the naive pipeline.
+
+    Example: sceneprint bench ingest --film film.mp4 --no-peer
+    """
+    from eval.bench_ingest import run
+
+    chosen, engine = _encoder_name(encoder), _runtime_name(runtime)
+    _show(
+        lambda: run(
+            film=film, seconds=seconds, runs=runs, encoder=chosen, runtime=engine, peer=peer
+        ),
+        as_json=as_json,
+    )
+
+
+@bench_app.command("encode")
+def bench_encode(
+    batch: Annotated[int, typer.Option("--batch", min=1, max=256, help="Items a batch.")] = 16,
+    runs: RunsOption = 5,
+    peer: PeerOption = True,
+    encoder: EncoderOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Encoding on each runtime against torch eager.
+
+    Example: sceneprint bench encode --batch 1
+    """
+    from eval.bench_encode import run
+
+    chosen = _encoder_name(encoder)
+    _show(lambda: run(encoder=chosen, runs=runs, batch=batch, peer=peer), as_json=as_json)
+
+
+@bench_app.command("search")
+def bench_search(
+    shots: Annotated[
+        int, typer.Option("--shots", min=1000, help="Made-up shots to search among.")
+    ] = 100_000,
+    runs: RunsOption = 50,
+    encoder: EncoderOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Text search against encoding plus bare FAISS.
+
+    Example: sceneprint bench search --shots 10000
+    """
+    from app.http.server import serving
+    from app.settings import load_settings
+    from eval.bench_search import run
+
+    chosen, index = _encoder_name(encoder), load_settings().index
+    _show(
+        lambda: run(num_shots=shots, runs=runs, encoder=chosen, index=index, serve=serving),
+        as_json=as_json,
+    )
+
+
+@eval_app.command("retrieval")
+def eval_retrieval(
+    data: Annotated[
+        Path, typer.Option("--data", metavar="DIR", help="Folder laid out like Flickr8k.")
+    ],
+    split: Annotated[str, typer.Option("--split", metavar="NAME", help="Which split.")] = "dev",
+    captions_zh: Annotated[
+        Path | None,
+        typer.Option(
+            "--captions-zh", metavar="FILE", help="Lines of image, English, Chinese (tabs)."
+        ),
+    ] = None,
+    encoder: EncoderOption = None,
+    runtime: RuntimeOption = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Text-to-image recall of an encoder on captioned pictures.
+
+    Example: sceneprint eval retrieval --data flickr8k --split dev
+    """
+    from app.settings import load_settings
+    from eval.retrieval import evaluate_retrieval
+    from retrieval.encoders import load_encoder
+
+    settings = load_settings()
+    loaded = load_encoder(
+        _encoder_name(encoder),
+        runtime=_runtime_name(runtime),
+        device=device or settings.device,
+    )
+    _show(
+        lambda: evaluate_retrieval(loaded, data, split=split, translations=captions_zh),
+        as_json=as_json,
+    )
+
+
+def _encoder_name(given: str | None) -> str:
+    from app.settings import load_settings
+
+    return given or load_settings().encoder
+
+
+def _runtime_name(given: str | None) -> str:
+    from app.settings import load_settings
+
+    return given or load_settings().runtime
+
+
+def _show(measure: "Callable[[], Table]", *, as_json: bool) -> None:
+    from app.cli.output import print_json
+
+    table = measure()
+    if as_json:
+        print_json(table.to_dict())
+    else:
+        print(table.text())
