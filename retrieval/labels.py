@@ -15,7 +15,14 @@ from typing import Any
 
 from retrieval.errors import InvalidInputError, NotFoundError
 
-__all__ = ["TEMPLATES", "LabelGroup", "builtin_groups", "load_label_file", "parse_labels"]
+__all__ = [
+    "TEMPLATES",
+    "LabelGroup",
+    "builtin_groups",
+    "load_label_file",
+    "parse_label_text",
+    "parse_labels",
+]
 
 TEMPLATES = ("{}", "a photo of {}", "a picture showing {}", "a film scene of {}")
 """What a label without sentences of its own becomes; averaged, so that no wording decides."""
@@ -81,10 +88,18 @@ def load_label_file(path: Path) -> list[LabelGroup]:
         NotFoundError: There is no such file.
         InvalidInputError: It is too large, not UTF-8, or not of a known form.
     """
-    text = _read(path)
+    return parse_label_text(_read(path), where=path.name)
+
+
+def parse_label_text(text: str, *, where: str = "labels") -> list[LabelGroup]:
+    """Read label groups from the text of a label file; `where` is what errors call it.
+
+    Raises:
+        InvalidInputError: It is not of a known form.
+    """
     if text.lstrip().startswith("{"):
-        return _parse_json(text, where=path.name)
-    return _parse_lines(text, where=path.name)
+        return _parse_json(text, where=where)
+    return _parse_lines(text, where=where)
 
 
 @cache
