@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from app.templating import thumbnail_url
 from app.ui import render
 from app.ui.options import UiOptions
-from app.ui.parts import ANY_FILM, film_choices, fragment, video_extensions
+from app.ui.parts import ANY_FILM, Tab, film_choice, fragment, video_extensions
 from app.ui.work import Done, Stops, notify, run
 from retrieval.engine import Engine
 from retrieval.labels import LabelGroup, builtin_groups, parse_labels
@@ -40,8 +40,8 @@ class _Asked:
         return None if self.film == ANY_FILM else self.film
 
 
-def build_classify(engine: Engine, options: UiOptions) -> gr.Dropdown:
-    """Lay out the tab; returns its choice of film, which follows the library."""
+def build_classify(engine: Engine, options: UiOptions) -> Tab:
+    """Lay out the tab; returns what of it follows the library."""
     stops = Stops()
     names = [(render.group_title(group.name), group.name) for group in builtin_groups()]
     with gr.Row():
@@ -56,9 +56,7 @@ def build_classify(engine: Engine, options: UiOptions) -> gr.Dropdown:
                     elem_id="classify-image",
                 )
                 upload = gr.File(label="Or a film", file_types=video_extensions(), height=190)
-            film = gr.Dropdown(
-                _film_choices(engine), value=ANY_FILM, label="Or a film of the library"
-            )
+            film = film_choice(engine, label="Or a film of the library", none="None")
         with gr.Column(scale=4, min_width=300):
             labels = gr.Textbox(
                 label="Your labels",
@@ -98,7 +96,7 @@ def build_classify(engine: Engine, options: UiOptions) -> gr.Dropdown:
         show_progress="hidden",
     )
     results.stop(stops.stop, None, None, queue=False, api_visibility="private")
-    return film
+    return Tab(film, results, _start, no_film="None")
 
 
 def _classify(engine: Engine, stops: Stops, asked: _Asked, session: str | None) -> Iterator[str]:
@@ -141,10 +139,6 @@ def _labels(engine: Engine, asked: _Asked, found: list[Classification]) -> str:
     if asked.image is None and isinstance(asked.path, str):
         thumbnails = [thumbnail_url(shot.shot_id) for shot in engine.shots(asked.path)]
     return render.labels(found, titles=asked.image is None, thumbnails=thumbnails)
-
-
-def _film_choices(engine: Engine) -> list[tuple[str, str]]:
-    return [("None", ANY_FILM), *film_choices(engine)[1:]]
 
 
 def _start() -> str:

@@ -101,7 +101,7 @@ def _ingest(
         yield "", gr.skip()
         return
     try:
-        paths = _kept(files, engine.library / "uploads") + ([_typed(typed)] if typed else [])
+        paths = kept(files, engine.library / "uploads") + ([_typed(typed)] if typed else [])
         reports = run(
             lambda progress, should_stop: engine.ingest(
                 paths, shots=shots, progress=progress, should_stop=should_stop
@@ -125,9 +125,9 @@ def _typed(text: str) -> Path:
     return path
 
 
-def _kept(files: Sequence[str], folder: Path) -> list[Path]:
+def kept(files: Sequence[str], folder: Path) -> list[Path]:
     """Move uploads to where the library keeps them, under names that are safe and free."""
-    kept = []
+    places = []
     for file in files:
         folder.mkdir(parents=True, exist_ok=True)
         source = Path(file)
@@ -135,8 +135,8 @@ def _kept(files: Sequence[str], folder: Path) -> list[Path]:
         if not (target.exists() and filecmp.cmp(source, target, shallow=False)):
             target = _free(target)
             shutil.move(source, target)
-        kept.append(target)
-    return kept
+        places.append(target)
+    return places
 
 
 def safe_name(name: str) -> str:

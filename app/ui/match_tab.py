@@ -12,7 +12,7 @@ import gradio as gr
 
 from app.ui import render
 from app.ui.options import UiOptions
-from app.ui.parts import ANY_FILM, film_choice, fragment, video_extensions
+from app.ui.parts import ANY_FILM, Tab, film_choice, fragment, video_extensions
 from app.ui.work import Done, Stops, notify, run
 from retrieval.engine import Engine
 from retrieval.types import Match, Segment
@@ -52,8 +52,8 @@ class _SuspectClips:
         return f"gradio_api/file={quote(str(out))}"
 
 
-def build_match(engine: Engine, options: UiOptions, *, folder: Path) -> gr.Dropdown:
-    """Lay out the tab; returns its film filter, which follows the library.
+def build_match(engine: Engine, options: UiOptions, *, folder: Path) -> Tab:
+    """Lay out the tab; returns what of it follows the library.
 
     Args:
         engine: The one door.
@@ -97,7 +97,7 @@ def build_match(engine: Engine, options: UiOptions, *, folder: Path) -> gr.Dropd
     )
     results.stop(stops.stop, None, None, queue=False, api_visibility="private")
     results.select(play, [found], [pair], api_visibility="private", show_progress="minimal")
-    return film
+    return Tab(film, results, lambda: _start(engine))
 
 
 def _match(

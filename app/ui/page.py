@@ -1,27 +1,31 @@
 """The page: header, four tabs, look; and how it is mounted on the HTTP application."""
 
+import asyncio
 import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 from fastapi import FastAPI
 
 from app.ui import render
 from app.ui.classify_tab import build_classify
-from app.ui.library_tab import build_library
+from app.ui.library_tab import build_library, library_table
 from app.ui.match_tab import build_match
 from app.ui.options import UiOptions
-from app.ui.parts import film_choices
+from app.ui.parts import Tab, fragment
 from app.ui.search_tab import build_search
 from app.ui.theme import make_theme
 from retrieval.engine import Engine
 
 __all__ = ["build_ui", "mount"]
+
+T = TypeVar("T")
 
 CACHE_SECONDS = (1800, 24 * 3600)
 """How often uploads are looked through, and how old those are that go."""
@@ -29,31 +33,47 @@ CACHE_SECONDS = (1800, 24 * 3600)
 
 def build_ui(engine: Engine, *, options: UiOptions | None = None) -> gr.Blocks:
     """Build the interface over an open engine; `mount` serves it."""
-    options = options or UiOptions()
-    folder = _private_folder()
+    return _in_a_loop(lambda: _build(engine, options or UiOptions(), _private_folder()))
+
+
+def _build(engine: Engine, options: UiOptions, folder: Path) -> gr.Blocks:
     with gr.Blocks(
         title="Sceneprint", analytics_enabled=False, fill_width=True, delete_cache=CACHE_SECONDS
     ) as blocks:
-        header = gr.HTML(lambda: render.header(engine.info()), elem_id="header")
+        header = fragment("", elem_id="header")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Search", id="search"):
-                search_film = build_search(engine, options)
+                search = build_search(engine, options)
             with gr.Tab("Match", id="match"):
-                match_film = build_match(engine, options, folder=folder)
+                match = build_match(engine, options, folder=folder)
             with gr.Tab("Classify", id="classify"):
-                classify_film = build_classify(engine, options)
+                classify = build_classify(engine, options)
             with gr.Tab("Library", id="library"):
                 table = build_library(engine, options)
-
-        def refresh() -> list[Any]:
-            films = film_choices(engine)
-            first = gr.Dropdown(choices=films)
-            none = gr.Dropdown(choices=[("None", films[0][1]), *films[1:]])
-            return [render.header(engine.info()), first, first, none]
-
-        outputs = [header, search_film, match_film, classify_film]
-        table.change(refresh, None, outputs, api_visibility="private", show_progress="hidden")
+        _follow_library(engine, blocks, (header, table), (search, match, classify))
     return blocks
+
+
+def _follow_library(
+    engine: Engine, blocks: gr.Blocks, own: tuple[gr.HTML, gr.HTML], tabs: Sequence[Tab]
+) -> None:
+    """Show the library as it is when a page opens, and again when the page changed it."""
+    header, table = own
+
+    def refresh(*shown: str) -> list[Any]:
+        starts = [
+            tab.start() if "sp-empty" in (html or "") else gr.skip()
+            for tab, html in zip(tabs, shown, strict=True)
+        ]
+        return [render.header(engine.info()), *(tab.films(engine) for tab in tabs), *starts]
+
+    results = [tab.results for tab in tabs]
+    outputs = [header, *(tab.film for tab in tabs), *results]
+    table.change(refresh, results, outputs, api_visibility="private", show_progress="hidden")
+    blocks.load(refresh, results, outputs, api_visibility="private", show_progress="hidden")
+    blocks.load(
+        lambda: library_table(engine), None, table, api_visibility="private", show_progress="hidden"
+    )
 
 
 def mount(app: FastAPI, engine: Engine, *, options: UiOptions | None = None) -> FastAPI:
@@ -62,9 +82,15 @@ def mount(app: FastAPI, engine: Engine, *, options: UiOptions | None = None) -> 
     Thumbnails and clips come from the application's own `/v1/thumbnails` and `/v1/clips`.
     """
     options = options or UiOptions()
+    blocks = build_ui(engine, options=options)
+    _in_a_loop(lambda: _mount(app, blocks, options))
+    return app
+
+
+def _mount(app: FastAPI, blocks: gr.Blocks, options: UiOptions) -> None:
     gr.mount_gradio_app(
         app,
-        build_ui(engine, options=options),
+        blocks,
         path="/",
         theme=make_theme(),
         css_paths=[Path(str(resources.files("app") / "static" / "ui.css"))],
@@ -78,7 +104,6 @@ def mount(app: FastAPI, engine: Engine, *, options: UiOptions | None = None) -> 
         mcp_server=False,
         pwa=False,
     )
-    return app
 
 
 def _private_folder() -> Path:
@@ -91,3 +116,16 @@ def _private_folder() -> Path:
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+def _in_a_loop(make: Callable[[], T]) -> T:
+    """Call `make` while an event loop runs: where none does, Gradio leaves one of its own open."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+
+        async def run() -> T:
+            return make()
+
+        return asyncio.run(run())
+    return make()

@@ -1,12 +1,14 @@
 """Pieces that several tabs share: the film filter, upload kinds, filled fragments."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import resources
 
 import gradio as gr
 
 from retrieval.engine import Engine
 
-__all__ = ["ANY_FILM", "film_choice", "film_choices", "fragment", "video_extensions"]
+__all__ = ["ANY_FILM", "Tab", "film_choice", "film_choices", "fragment", "video_extensions"]
 
 ANY_FILM = ""
 """The value of the film filter that filters nothing."""
@@ -17,20 +19,41 @@ _VIDEO_EXTENSIONS = (
 )
 
 
+@dataclass(frozen=True)
+class Tab:
+    """What of a tab follows the library.
+
+    Attributes:
+        film: Its choice of a film.
+        results: Where it shows what was found.
+        start: What stands there before anything was asked.
+        no_film: Name of the choice of no film in particular.
+    """
+
+    film: gr.Dropdown
+    results: gr.HTML
+    start: Callable[[], str]
+    no_film: str = "Any film"
+
+    def films(self, engine: Engine) -> gr.Dropdown:
+        """The drop-down with the films of now."""
+        return gr.Dropdown(choices=film_choices(engine, none=self.no_film))
+
+
 def video_extensions() -> list[str]:
     """File name endings that the browser offers; what a file is, is decided by its content."""
     return list(_VIDEO_EXTENSIONS)
 
 
-def film_choices(engine: Engine) -> list[tuple[str, str]]:
-    """All films by name, after the choice of any."""
+def film_choices(engine: Engine, *, none: str = "Any film") -> list[tuple[str, str]]:
+    """All films by name, after the choice of none in particular."""
     films = [(video.path.name, video.video_id) for video in engine.videos()]
-    return [("Any film", ANY_FILM), *films]
+    return [(none, ANY_FILM), *films]
 
 
-def film_choice(engine: Engine, *, label: str = "In film") -> gr.Dropdown:
+def film_choice(engine: Engine, *, label: str = "In film", none: str = "Any film") -> gr.Dropdown:
     """A drop-down of the library's films."""
-    return gr.Dropdown(film_choices(engine), value=ANY_FILM, label=label)
+    return gr.Dropdown(film_choices(engine, none=none), value=ANY_FILM, label=label)
 
 
 def fragment(value: str, *scripts: str, elem_id: str) -> gr.HTML:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.ui import render
 from app.ui.options import UiOptions
-from app.ui.parts import ANY_FILM, film_choice, fragment, video_extensions
+from app.ui.parts import ANY_FILM, Tab, film_choice, fragment, video_extensions
 from app.ui.work import notify
 from retrieval.engine import Engine
 
@@ -18,8 +18,8 @@ __all__ = ["build_search"]
 EXAMPLES = ("a person riding a bicycle", "the Earth from space", "在车里说话的男人")
 
 
-def build_search(engine: Engine, options: UiOptions) -> gr.Dropdown:
-    """Lay out the tab; returns its film filter, which follows the library."""
+def build_search(engine: Engine, options: UiOptions) -> Tab:
+    """Lay out the tab; returns what of it follows the library."""
     with gr.Row(elem_classes="sp-ask"):
         text = gr.Textbox(
             placeholder="Describe a scene, or words that are spoken in it — in any language",
@@ -73,7 +73,7 @@ def build_search(engine: Engine, options: UiOptions) -> gr.Dropdown:
         example.click(lambda value=example.value: value, None, text, api_visibility="private").then(
             search, inputs, results, api_visibility="private", show_progress="minimal"
         )
-    return film
+    return Tab(film, results, lambda: _start(engine))
 
 
 def _search(

@@ -6,7 +6,7 @@ report a few times a second and yields it to the page.
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from html import escape
@@ -59,7 +59,7 @@ class Stops:
             switch.set()
 
 
-def run(work: Work[T], switch: threading.Event) -> Iterator[Progress | Done[T] | None]:
+def run(work: Work[T], switch: threading.Event) -> Generator[Progress | Done[T] | None, None, None]:
     """Yield the latest report while `work` runs (None before the first), then `Done`.
 
     Raises whatever the work raises. When the page goes away the generator is closed, which stops
