@@ -14,7 +14,7 @@ def test_one_row_a_runtime() -> None:
         assert all(float(table.value(row, c.key) or 0) > 0 for c in table.columns[1:])
 
 
-@pytest.mark.parametrize("options", [{"runs": 0}, {"batch": 0}, {"batch": 257}])
-def test_refuses_odd_numbers(options: dict[str, int]) -> None:
+@pytest.mark.parametrize(("runs", "batch"), [(0, 1), (1, 0), (1, 257)])
+def test_refuses_odd_numbers(runs: int, batch: int) -> None:
     with pytest.raises(InvalidInputError, match="expected"):
-        bench_encode.run(**options)
+        bench_encode.run(runs=runs, batch=batch)

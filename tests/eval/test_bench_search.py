@@ -21,7 +21,11 @@ def test_rows_and_ratios() -> None:
 
     @contextmanager
     def serve(engine: Engine) -> Iterator[Callable[[str], object]]:
-        yield lambda text: served.append(text) or engine.search(text=text)
+        def search(text: str) -> object:
+            served.append(text)
+            return engine.search(text=text)
+
+        yield search
 
     table = bench_search.run(num_shots=1000, runs=2, serve=serve)
     assert [row[0] for row in table.rows] == [
@@ -48,10 +52,10 @@ def test_made_library_is_whole(tmp_path: Path) -> None:
         assert len(catalog.scenes(catalog.videos()[0].video_id)) == 100
 
 
-@pytest.mark.parametrize("options", [{"runs": 0}, {"num_shots": 1500}, {"num_shots": 0}])
-def test_refuses_odd_numbers(options: dict[str, int]) -> None:
+@pytest.mark.parametrize(("runs", "num_shots"), [(0, 1000), (1, 1500), (1, 0)])
+def test_refuses_odd_numbers(runs: int, num_shots: int) -> None:
     with pytest.raises(InvalidInputError, match="expected"):
-        bench_search.run(**options)
+        bench_search.run(runs=runs, num_shots=num_shots)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
