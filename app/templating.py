@@ -12,10 +12,10 @@ from urllib.parse import quote, urlencode
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["clip_url", "clock", "render", "thumbnail_url"]
+__all__ = ["MAX_CLIP_SECONDS", "clip_url", "clock", "render", "thumbnail_url"]
 
-MAX_CLIP_SECONDS = 120.0
-"""The longest clip that `/v1/clips` cuts; longer segments play their beginning."""
+MAX_CLIP_SECONDS = 119.9
+"""Just under the two minutes that `/v1/clips` cuts; longer segments play their beginning."""
 
 
 def render(template: str, values: Mapping[str, Any] | None = None, /, **more: Any) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import gradio as gr
 
+from app.templating import MAX_CLIP_SECONDS
 from app.ui import render
 from app.ui.options import UiOptions
 from app.ui.parts import ANY_FILM, Tab, film_choice, fragment, video_extensions
@@ -18,8 +19,6 @@ from retrieval.engine import Engine
 from retrieval.types import Match, Segment
 
 __all__ = ["build_match"]
-
-MAX_CLIP_SECONDS = 120.0
 
 
 @dataclass(frozen=True)

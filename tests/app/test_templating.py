@@ -19,7 +19,7 @@ def test_clip_url_names_the_exact_segment() -> None:
 
 
 def test_clip_url_stays_within_what_a_clip_may_be() -> None:
-    assert clip_url("v1", 10.0, 500.0) == "v1/clips/v1?start=10.000000&end=130.000000"
+    assert clip_url("v1", 10.0, 500.0) == "v1/clips/v1?start=10.000000&end=129.900000"
 
 
 def test_clip_url_quotes_the_id() -> None:
