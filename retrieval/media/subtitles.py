@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import av
 import pysubs2
+from av.container import InputContainer
+from av.subtitles.stream import SubtitleStream
 
 from retrieval.errors import MediaError
 from retrieval.media.container import map_av_errors, open_media
@@ -158,7 +159,7 @@ def decode_text(data: bytes) -> str:
 # --- streams inside the film
 
 
-def _origin_seconds(container: av.container.InputContainer, info: MediaInfo) -> float:
+def _origin_seconds(container: InputContainer, info: MediaInfo) -> float:
     """Where the clock of the container stands when the film begins."""
     index = info.audio_index if info.video_index is None else info.video_index
     stream = None if index is None else container.streams[index]
@@ -168,7 +169,7 @@ def _origin_seconds(container: av.container.InputContainer, info: MediaInfo) -> 
 
 
 def _stream_lines(
-    container: av.container.InputContainer, streams: list[av.subtitles.stream.SubtitleStream]
+    container: InputContainer, streams: list[SubtitleStream]
 ) -> Iterator[tuple[float, float, int, str]]:
     """Start and length in seconds, stream index and text of each line."""
     if not streams:
