@@ -69,7 +69,7 @@ def test_english_is_cut_at_max_length(encoder: BuiltinEncoder) -> None:
     np.testing.assert_allclose(rows[0], [1, 0, 0, 0], atol=1e-5)
 
 
-def test_padding_does_not_count(encoder: BuiltinEncoder) -> None:
+def test_a_longer_neighbour_changes_nothing(encoder: BuiltinEncoder) -> None:
     rows = encoder.encode_texts(["red", "green and blue or red"])
     np.testing.assert_allclose(rows[0] @ [1, 0, 0, 0], 1.0, atol=1e-5)
 

@@ -20,8 +20,6 @@ FILMS = ("bikes", "carphone", "world", "bunny")
 
 
 class TestShipped(PictureTextConformance):
-    batch_tolerance = 2e-2  # 8-bit products are scaled by what else is in the batch
-
     @classmethod
     def make_encoder(cls) -> PictureTextEncoder:
         return load_encoder("builtin")
@@ -130,7 +128,7 @@ def test_folder_fits_its_limit() -> None:
     manifest = read_manifest(ASSETS)
     assert (ASSETS / "MODEL_CARD.md").is_file()
     ours = sum(path.stat().st_size for path in ASSETS.iterdir())
-    assert ours < 60e6
+    assert ours < 48e6  # with the 32 MB of the sentence encoder below 80 MB
     assert set(manifest.sha256) == {
         path.name for path in ASSETS.iterdir() if path.suffix in (".onnx", ".json")
     } - {"manifest.json"}
