@@ -72,7 +72,7 @@ class IndexConformance:
         scores, ids = index.search(np.empty((0, DIM), np.float32), 3)
         assert scores.shape == ids.shape == (0, 3)
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=INHERITED)
+    @settings(max_examples=15, deadline=None, suppress_health_check=INHERITED)
     @given(
         steps=st.lists(
             st.tuples(st.booleans(), st.sets(st.integers(0, 30), max_size=12)), max_size=12
