@@ -58,6 +58,9 @@ MARGIN_SECONDS = 3.0
 SLACK_SECONDS = 3.0
 """How far a candidate's line may be off: stored frames may lie some seconds apart."""
 MIN_SEED_SCORE = 0.5
+SURE_SCORE = 0.9
+MIN_EXPLAINED = 0.8
+"""Share of a candidate's query frames that a match must cover to explain it."""
 NUM_EVIDENCE = 8
 MAX_OVERLAP = 0.5
 """Share of a match's query that a better match of the same video may cover before it is the same
@@ -343,15 +346,21 @@ class _Finder:
         return Segment(start, max(start, min(end, self._query.duration_seconds)))
 
     def _is_explained(self, candidate: Candidate) -> bool:
-        """Whether what was found already contains most pairs of the candidate."""
+        """Whether a match of the same video covers the candidate's query frames already.
+
+        On the same line, any match does; elsewhere in the video only a sure one, which the
+        candidate could not displace: a still scene resembles itself at a hundred offsets.
+        """
+        times = candidate.pairs.query_times
         for item in self._found:
             if item.video.video_id != candidate.video_id:
                 continue
             segment = self._query_segment(item.alignment)
-            times = candidate.pairs.query_times
             inside = (times >= segment.start_seconds) & (times < segment.end_seconds)
-            off = np.abs(item.alignment.line.at(times) - candidate.pairs.ref_times)
-            if np.mean(inside & (off <= SLACK_SECONDS)) >= 0.7:
+            if item.alignment.score < SURE_SCORE:
+                off = np.abs(item.alignment.line.at(times) - candidate.pairs.ref_times)
+                inside &= off <= SLACK_SECONDS
+            if np.mean(inside) >= MIN_EXPLAINED:
                 return True
         return False
 

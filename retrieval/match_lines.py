@@ -32,6 +32,9 @@ UNUSUAL_SPEED_PENALTY = 0.02
 """Share of its gain that a line loses when its speed is not 1: on a still picture all lines are
 equally good, and the plain explanation should win."""
 
+CODER_NOISE = 0.008
+"""Rise of a similarity over its median that the coding of a still picture makes by itself."""
+
 Times = NDArray[np.float64]
 
 
@@ -156,6 +159,8 @@ def sharpest_line(
     values, times = values[is_telling], query_times[is_telling]
     highest = np.nanmax(values, axis=1, keepdims=True)
     rise = highest - np.nanmedian(values, axis=1, keepdims=True)
+    if float(rise.mean()) < CODER_NOISE:
+        return near
     votes = (rise * np.exp((values - highest) / (0.25 * rise + 0.003))).astype(np.float32)
     best, best_votes = near, -1.0
     for speed in sorted(speeds, key=lambda value: abs(np.log(value))):
@@ -215,8 +220,8 @@ def moments(
 def fit_line(query_times: Times, found: Times, weights: Times, *, near: Line) -> Line:
     """Least squares through moments, weighted, twice: the second time without outliers.
 
-    The speed is only fitted where the frames spread enough to tell it, and a speed within 1.5 % of
-    1 is taken as 1: that is how film plays.
+    The speed is only fitted where the frames move and spread enough to tell it, and a speed within
+    1.5 % of 1 (2.5 % in a run of a few seconds) is taken as 1: that is how film plays.
     """
     line = near
     for tolerance in (0.6, 0.3):
@@ -227,10 +232,11 @@ def fit_line(query_times: Times, found: Times, weights: Times, *, near: Line) ->
         centred = query_times - middle
         spread = float(np.sum(kept * centred**2))
         speed = line.speed
-        if np.sqrt(spread / kept.sum()) > 0.7:  # seconds: a run of some 2.5 s
+        is_telling = float(kept.mean()) >= CODER_NOISE / 2
+        if is_telling and np.sqrt(spread / kept.sum()) > 0.7:  # seconds: a run of some 2.5 s
             slope = float(np.sum(kept * centred * (found - np.average(found, weights=kept))))
             speed = slope / spread
-        if abs(speed - 1.0) < 0.015:
+        if abs(speed - 1.0) < (0.015 if np.ptp(query_times) > 6.0 else 0.025):
             speed = 1.0
         line = Line(speed, float(np.average(found, weights=kept)) - speed * middle)
     return line

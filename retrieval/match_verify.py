@@ -36,6 +36,8 @@ THRESHOLD = 0.45
 """Similarity that neither speaks for a copy nor against it; unrelated films stay below it."""
 GLANCE_THRESHOLD = 0.35
 """At a glance (one stored frame, up to a quarter of a second off) a copy is at least this alike."""
+SURE_FULL = 0.85
+"""Similarity of whole frames from which nobody need look for a crop."""
 REF_STEP_SECONDS = 0.25
 BLOCK_SECONDS = 10.0
 MAX_BLOCKS = 64
@@ -255,12 +257,12 @@ def _best_window(
         best = np.sort(np.where(off, -1.0, similarity).max(axis=1))
         return float(best[len(best) // 2 :].mean())
 
+    if fit(FULL) >= SURE_FULL:
+        return FULL
     fits = {window: fit(window) for window in COARSE_WINDOWS}
     best = max(fits, key=lambda window: fits[window])
     if fits[best] < GLANCE_THRESHOLD:
         return None
-    if fits[FULL] >= 0.85:
-        return FULL
     around = {window: fit(window) for window in nearby_windows(best)}
     return max(around, key=lambda window: around[window])
 

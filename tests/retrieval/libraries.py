@@ -9,10 +9,14 @@ from numpy.typing import NDArray
 
 from retrieval.catalog import Catalog, VideoRecord
 from retrieval.encoders.base import PictureTextEncoder
+from retrieval.media.frames import sync_frames
+from retrieval.media.hashing import content_id
+from retrieval.media.letterbox import crop_bars
+from retrieval.media.probe import probe
 from retrieval.scenes import group_scenes, longest_shot
 from retrieval.types import Segment, Shot, Subtitle, Video
 
-__all__ = ["add_film", "colour"]
+__all__ = ["add_file", "add_film", "colour"]
 
 RGB = {
     "red": (255, 0, 0),
@@ -81,3 +85,31 @@ def add_film(
         scene_keyframes=[longest_shot(numbered, scene) for scene in scenes],
     )
     return catalog.add_video(record)
+
+
+def add_file(catalog: Catalog, encoder: PictureTextEncoder, path: Path) -> str:
+    """Store a real film with its sync frames as shots and frames; returns its video id."""
+    info, stat = probe(path), path.stat()
+    frames = list(sync_frames(path, max_side=384, min_gap_seconds=0.9))
+    vectors = encoder.encode_images(crop_bars([frame.image for frame in frames]))
+    video = Video(
+        video_id=content_id(path),
+        path=path,
+        size_bytes=stat.st_size,
+        modified_ns=stat.st_mtime_ns,
+        duration_seconds=info.duration_seconds,
+        container=info.container,
+        frame_rate=info.frame_rate,
+        video_codec=info.video_codec,
+    )
+    shot = Shot(0, video.video_id, 0, Segment(0.0, info.duration_seconds), 0, 1, 0.0)
+    record = VideoRecord(
+        video=video,
+        shots=[shot],
+        shot_vectors=vectors[:1],
+        frame_times=np.array([frame.seconds for frame in frames]),
+        frame_vectors=vectors,
+        encoder=encoder.id,
+    )
+    catalog.add_video(record)
+    return video.video_id
