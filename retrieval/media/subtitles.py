@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pysubs2
 from av.container import InputContainer
+from av.error import InvalidDataError
 from av.subtitles.stream import SubtitleStream
 
 from retrieval.errors import MediaError
@@ -182,7 +183,7 @@ def _stream_lines(
             length = float((packet.duration or 0) * packet.time_base)
             try:
                 texts = [_dialogue(item) for item in packet.decode()]
-            except av.error.InvalidDataError:  # one damaged line
+            except InvalidDataError:  # one damaged line
                 continue
             yield start, length, packet.stream.index, "\n".join(filter(None, texts))
 
