@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 __all__ = ["LABELS", "QUERIES", "run_demo"]
 
 QUERIES = (
-    "a man riding a bicycle",
+    "a bicycle leaning against a wall",
+    "cars in traffic on a street",
     "a big grey rabbit on green grass",
     "a man in a suit with a red bow tie",
-    "the planet Earth at night seen from space",
     "墙边停着一辆自行车",
 )
-"""Four in English, one in Chinese: a bicycle parked by a wall."""
+"""Four in English and one in Chinese (a bicycle parked by a wall); each has one right film."""
 
 LABELS = "a street with traffic, an animated cartoon, inside a car, the Earth from space"
 SHIPPED = ("scene_place", "scene_time")

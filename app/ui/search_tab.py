@@ -38,7 +38,9 @@ def build_search(engine: Engine, options: UiOptions) -> Tab:
         image = gr.Image(
             label="Still", type="numpy", sources=["upload", "clipboard"], height=190, buttons=[]
         )
-        clip = gr.File(label="Example clip", file_types=video_extensions(), height=190)
+        clip = gr.File(
+            label="Example clip", file_types=video_extensions(), height=190, elem_id="search-clip"
+        )
         with gr.Column(min_width=260):
             film = film_choice(engine)
             with gr.Row():
