@@ -1,0 +1,358 @@
+"""Ingest: files and folders into the library, each film in one transaction.
+
+For each file the cheapest question comes first: is it known by its place, size and time; is its
+content known (then it was moved, or is a copy); only what is new is decoded. A video goes into the
+catalog whole or not at all, so an ingest may be stopped or killed at any moment and started again.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from retrieval.catalog import Catalog, VideoRecord
+from retrieval.errors import (
+    CatalogError,
+    EncoderMismatchError,
+    InvalidInputError,
+    MediaError,
+    MissingDependencyError,
+    NotFoundError,
+    OperationCancelled,
+    SceneprintError,
+)
+from retrieval.ingest_scan import scan
+from retrieval.media.detectors import create_detector
+from retrieval.media.hashing import content_id
+from retrieval.media.info import MediaInfo
+from retrieval.media.limits import MediaLimits
+from retrieval.media.probe import probe
+from retrieval.media.subtitles import find_subtitles
+from retrieval.reading import Film, read_film
+from retrieval.scenes import group_scenes, longest_shot
+from retrieval.types import (
+    IngestOutcome,
+    IngestSummary,
+    Progress,
+    ProgressCallback,
+    ShotMode,
+    Video,
+)
+
+if TYPE_CHECKING:
+    from retrieval.encoders.base import PictureTextEncoder
+
+__all__ = ["ingest"]
+
+logger = logging.getLogger(__name__)
+
+Status = Literal["added", "unchanged", "moved", "replaced", "skipped", "failed"]
+STOPPING = (CatalogError, EncoderMismatchError, MissingDependencyError, OperationCancelled)
+"""Errors that are not of one file: the next file would meet them too."""
+
+
+def ingest(
+    paths: Sequence[Path],
+    *,
+    catalog: Catalog,
+    load_encoder: "Callable[[], PictureTextEncoder]",
+    limits: MediaLimits,
+    shots: ShotMode = "fast",
+    detector: str = "sync",
+    progress: ProgressCallback | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> IngestSummary:
+    """Bring files and folders into the library.
+
+    Args:
+        paths: Files and folders.
+        catalog: The library.
+        load_encoder: Gives the encoder; called when there is something to encode.
+        limits: Bounds on each file.
+        shots: `fast` reads sync frames and finds most cuts; `precise` decodes everything once. A
+            video that is known from a fast ingest is read again for a precise one.
+        detector: Name of the shot detector.
+        progress: Told seconds of film over all files, with speed and time left.
+        should_stop: Asked often, also inside a file.
+
+    Returns:
+        One outcome a file. A stopped ingest says so and keeps what was finished; it goes on where
+        it stopped when it is called again.
+
+    Raises:
+        NotFoundError: A named path does not exist.
+        InvalidInputError: There is no such mode or detector.
+        MissingDependencyError: The detector needs an extra.
+        CatalogError: The library cannot be written (another process writes, the disk is full).
+        EncoderMismatchError: The library was made with another encoder.
+    """
+    if shots not in ("fast", "precise"):
+        raise InvalidInputError(f"got shots = {shots!r}, expected 'fast' or 'precise'")
+    create_detector(detector)  # an unknown or missing one is no fault of any file
+    run = _Run(catalog, load_encoder, limits, shots, detector, progress, should_stop)
+    found = scan(paths, library=catalog.library)
+    run.outcomes += found.outcomes
+    was_cancelled = False
+    with catalog.writing():
+        try:
+            run.all(found.files)
+        except OperationCancelled:
+            was_cancelled = True
+    return IngestSummary(
+        outcomes=tuple(run.outcomes),
+        wall_seconds=time.monotonic() - run.started,
+        was_cancelled=was_cancelled,
+        extra={"ignored": dict(found.ignored), "media_seconds": run.pace.read_seconds},
+    )
+
+
+@dataclass
+class _Task:
+    """A file that is not known by its place, size and time."""
+
+    path: Path
+    size_bytes: int
+    modified_ns: int
+    info: MediaInfo
+
+
+@dataclass
+class _Pace:
+    """Seconds of film done and to do, over all files."""
+
+    report: ProgressCallback | None
+    started: float
+    total_seconds: float = 0.0
+    done_seconds: float = 0.0
+    read_seconds: float = 0.0
+    """Of the done ones, those that were decoded: what speed is measured on."""
+
+    def tell(self, stage: str, item: str, inside_seconds: float = 0.0) -> None:
+        """Report, `inside_seconds` into the present file."""
+        if self.report is None:
+            return
+        elapsed = time.monotonic() - self.started
+        read = self.read_seconds + inside_seconds
+        speed = read / elapsed if read > 0 and elapsed > 0 else None
+        done = min(self.done_seconds + inside_seconds, self.total_seconds)
+        left = (self.total_seconds - done) / speed if speed else None
+        self.report(
+            Progress(
+                stage, item, done, self.total_seconds, "s", elapsed, speed=speed, eta_seconds=left
+            )
+        )
+
+
+@dataclass
+class _Run:
+    """One ingest."""
+
+    catalog: Catalog
+    load_encoder: "Callable[[], PictureTextEncoder]"
+    limits: MediaLimits
+    shots: ShotMode
+    detector: str
+    progress: ProgressCallback | None
+    should_stop: Callable[[], bool] | None
+    outcomes: list[IngestOutcome] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+    pace: _Pace = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pace = _Pace(self.progress, self.started)
+
+    def all(self, files: Sequence[Path]) -> None:
+        """Look at every file, then work on those that are not known."""
+        tasks = []
+        for file in files:
+            self._check_stop()
+            task = self._guarded(file, partial(self._look, file))
+            if task is not None:
+                tasks.append(task)
+                self.pace.total_seconds += task.info.duration_seconds
+        self.pace.started = time.monotonic()  # speed and time left are those of the real work
+        for task in tasks:
+            self._check_stop()
+            self.pace.tell("ingest", task.path.name)
+            self._guarded(task.path, partial(self._work, task))
+            self.pace.done_seconds += task.info.duration_seconds
+            self.pace.tell("ingest", task.path.name)
+
+    def _check_stop(self) -> None:
+        if self.should_stop is not None and self.should_stop():
+            raise OperationCancelled("stopped between two files")
+
+    def _guarded(self, file: Path, work: Callable[[], _Task | None]) -> _Task | None:
+        """Do one file's work; what goes wrong with the file becomes its outcome."""
+        try:
+            return work()
+        except STOPPING:
+            raise
+        except SceneprintError as exc:
+            self._add(file, "failed", reason=str(exc))
+        except OSError as exc:
+            self._add(file, "failed", reason=f"{file.name} cannot be read: {exc.strerror or exc}")
+        except Exception as exc:  # one file's surprise must not end the others' ingest
+            logger.exception("unexpected error at %s", file)
+            reason = f"unexpected {type(exc).__name__} at {file.name}: {exc}; please report it"
+            self._add(file, "failed", reason=reason)
+        return None
+
+    def _look(self, file: Path) -> _Task | None:
+        """Done with a file that was not touched since it was ingested; else probe it."""
+        stat = file.stat()
+        known = self.catalog.find_by_stat(file, stat.st_size, stat.st_mtime_ns)
+        if known is not None and self._is_enough(known):
+            self._add(file, "unchanged", known)
+            return None
+        self.pace.tell("scan", file.name)
+        return _Task(file, stat.st_size, stat.st_mtime_ns, probe(file, limits=self.limits))
+
+    def _work(self, task: _Task) -> None:
+        """Read a file that is not known by its place, unless its content is known."""
+        started = time.monotonic()
+        video_id = content_id(task.path, limits=self.limits, should_stop=self.should_stop)
+        known = self._video(video_id)
+        if known is not None and self._is_enough(known):
+            self._known_content(task, known)
+            return
+        before = known or self.catalog.find_by_path(task.path)
+        record = self._read(task, video_id)
+        _refuse_changed(task)
+        self.catalog.add_video(record)
+        self.pace.read_seconds += task.info.duration_seconds
+        self._add(
+            task.path,
+            "added" if before is None else "replaced",
+            record.video,
+            media_seconds=task.info.duration_seconds,
+            wall_seconds=time.monotonic() - started,
+        )
+
+    def _known_content(self, task: _Task, known: Video) -> None:
+        """The same content is in the library: the file moved, was touched, or is a copy."""
+        path = known.path
+        if path != task.path and _is_still(path, known):
+            reason = f"the same content as {path}, which is in the library"
+            self._add(task.path, "skipped", known, reason=reason)
+            return
+        overwritten = self.catalog.find_by_path(task.path)
+        if overwritten is not None and overwritten.video_id != known.video_id:
+            self.catalog.remove_video(overwritten.video_id)
+        self.catalog.relocate_video(known.video_id, task.path, task.size_bytes, task.modified_ns)
+        self._add(task.path, "unchanged" if path == task.path else "moved", known)
+
+    def _read(self, task: _Task, video_id: str) -> VideoRecord:
+        encoder = self.load_encoder()
+        self.catalog.shot_vectors(encoder.id, video_id)  # refuses another encoder before the work
+
+        def pass_on(report: Progress) -> None:
+            self.pace.tell("ingest", task.path.name, inside_seconds=report.done)
+
+        film = read_film(
+            task.path,
+            encoder=encoder,
+            limits=self.limits,
+            info=task.info,
+            video_id=video_id,
+            shots=self.shots,
+            detector=self.detector,
+            progress=pass_on,
+            should_stop=self.should_stop,
+        )
+        return _record(task, video_id, film, encoder, self.shots)
+
+    def _video(self, video_id: str) -> Video | None:
+        try:
+            return self.catalog.video(video_id)
+        except NotFoundError:
+            return None
+
+    def _is_enough(self, known: Video) -> bool:
+        return not (self.shots == "precise" and known.shot_mode == "fast" and known.has_picture)
+
+    def _add(
+        self,
+        path: Path,
+        status: Status,
+        video: Video | None = None,
+        *,
+        reason: str | None = None,
+        media_seconds: float = 0.0,
+        wall_seconds: float = 0.0,
+    ) -> None:
+        self.outcomes.append(
+            IngestOutcome(
+                path=path,
+                status=status,
+                video_id=None if video is None else video.video_id,
+                reason=reason,
+                warnings=() if video is None or status == "unchanged" else video.warnings,
+                media_seconds=media_seconds,
+                wall_seconds=wall_seconds,
+            )
+        )
+
+
+def _record(
+    task: _Task, video_id: str, film: Film, encoder: "PictureTextEncoder", mode: ShotMode
+) -> VideoRecord:
+    info = film.info
+    warnings = list(film.warnings)
+    if not info.has_picture:
+        warnings.append("no film in it: only its sound and subtitles can be used")
+    subtitles, problems = find_subtitles(task.path, info, video_id=video_id)
+    shots, scenes = group_scenes(film.shots, film.shot_vectors)
+    video = Video(
+        video_id=video_id,
+        path=task.path,
+        size_bytes=task.size_bytes,
+        modified_ns=task.modified_ns,
+        duration_seconds=info.duration_seconds,
+        container=info.container,
+        width=info.width,
+        height=info.height,
+        rotation_degrees=info.rotation_degrees,
+        frame_rate=info.frame_rate,
+        video_codec=info.video_codec,
+        audio_codec=info.audio_codec,
+        sample_rate_hz=info.sample_rate_hz,
+        shot_mode=mode,
+        warnings=(*warnings, *problems),
+    )
+    return VideoRecord(
+        video=video,
+        shots=shots,
+        scenes=scenes,
+        subtitles=subtitles,
+        thumbnails=film.thumbnails,
+        shot_vectors=film.shot_vectors if len(film.shot_vectors) else None,
+        frame_times=film.frame_times if len(film.frame_times) else None,
+        frame_vectors=film.frame_vectors if len(film.frame_vectors) else None,
+        encoder=encoder.id if len(film.frame_vectors) else None,
+        scene_keyframes=[longest_shot(shots, scene) for scene in scenes],
+    )
+
+
+def _refuse_changed(task: _Task) -> None:
+    """A file that was written while it was read is no film yet.
+
+    Raises:
+        MediaError: Its size or time is not what it was.
+    """
+    stat = task.path.stat()
+    if (stat.st_size, stat.st_mtime_ns) != (task.size_bytes, task.modified_ns):
+        raise MediaError(
+            f"{task.path.name} changed while it was read; ingest it when it is complete"
+        )
+
+
+def _is_still(path: Path, known: Video) -> bool:
+    """Whether a known video's file is where it was, as far as its size tells."""
+    try:
+        return path.stat().st_size == known.size_bytes
+    except OSError:
+        return False
