@@ -158,7 +158,8 @@ def row_to_video(row: sqlite3.Row) -> Video:
     rate = fields["frame_rate"]
     fields["path"] = Path(os.fsdecode(fields["path"]))
     fields["frame_rate"] = None if rate is None else Fraction(rate)
-    fields["warnings"] = tuple(json.loads(fields["warnings"]))
+    warnings = fields["warnings"]
+    fields["warnings"] = () if warnings == "[]" else tuple(json.loads(warnings))
     return Video(**fields)
 
 

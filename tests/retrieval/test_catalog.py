@@ -80,6 +80,17 @@ def test_everything_comes_back(catalog: Catalog) -> None:
     assert catalog.problems() == []
 
 
+def test_videos_by_ids_leaves_out_those_that_are_gone(catalog: Catalog) -> None:
+    first, second = make_record("one"), make_record("two")
+    catalog.add_video(first)
+    catalog.add_video(second)
+    wanted = [second.video.video_id, "v0", first.video.video_id, second.video.video_id]
+    found = catalog.videos_by_ids(wanted)
+    assert set(found) == {first.video.video_id, second.video.video_id}
+    assert all(found[video_id] == catalog.video(video_id) for video_id in found)
+    assert catalog.videos_by_ids([]) == {}
+
+
 def test_reopened_library_is_the_same(tmp_path: Path) -> None:
     with Catalog.open(tmp_path, create=True) as catalog:
         catalog.add_video(make_record())

@@ -134,6 +134,18 @@ def test_pages_fit_together(library: Library) -> None:
     assert library.search(text="red", k=5, offset=MAX_RESULTS) == []
 
 
+def test_one_list_is_the_same_however_long_it_is_asked_for(library: Library) -> None:
+    library.add("one", ["red", "green"] * 40)  # 40 equal scores, more than the short list holds
+    whole = library.search(text="red", k=80)
+    assert library.search(text="red", k=7) == whole[:7]
+    assert [hit.provenance[0].rank for hit in library.search(text="red", k=3, offset=5)] == [
+        6,
+        7,
+        8,
+    ]
+    assert library.search(text="red", k=3, offset=39, min_score=0.5) == whole[39:40]
+
+
 def test_min_score_bounds_the_score_shown(library: Library) -> None:
     library.add("one", ["red", "green", "blue"])
     assert places(library.search(text="red", min_score=0.9)) == [("one", 0)]
