@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 
 import av
@@ -26,11 +26,21 @@ from retrieval.errors import CorruptMediaError, MediaLimitError, NotMediaError, 
 from retrieval.media.container import open_media
 from retrieval.media.limits import MediaLimits
 
-__all__ = ["Picture", "PictureReader", "film_stream", "open_pictures", "to_rgb"]
+__all__ = [
+    "Picture",
+    "PictureReader",
+    "film_stream",
+    "frame_rate",
+    "is_cover_art",
+    "open_pictures",
+    "to_rgb",
+]
 
 ShouldStop = Callable[[], bool]
 _DEFAULT_RATE = Fraction(25)
 _MAX_RATE = 1000
+_SEEK_BACK_SECONDS = (0.0, 1.0, 4.0, 15.0)
+"""How far before the wanted time a container without an index is searched, in turn."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +51,8 @@ class Picture:
     frame: VideoFrame
     pixel_aspect: Fraction = Fraction(1)
     """Width of a pixel over its height."""
+    sync_number: int | None = None
+    """0-based count of the sync frames in the file, where only those are read."""
 
     def image(self, *, max_side: int | None = None) -> NDArray[np.uint8]:
         """An upright (H, W, 3) RGB image with square pixels, longest side at most `max_side`."""
@@ -68,12 +80,15 @@ class PictureReader:
         context = self._stream.codec_context
         context.thread_type = "AUTO"
         context.options = {"max_pixels": str(self._limits.max_pixels)}
-        self.rate = _rate(self._stream)
+        self.rate = frame_rate(self._stream)
         """Average frames per second; 25 where the file tells none."""
         self.num_damaged = 0
         """Packets that could not be decoded so far."""
         self.end_seconds = 0.0
         """Where the last packet seen so far ends."""
+        self._num_syncs = 0
+        self._resumed: Iterator[Packet[VideoStream]] | None = None
+        self._sync_numbers: dict[int | None, int] = {}
         self._pixel_aspect = _pixel_aspect(self._stream)
         start = self._stream.start_time
         self._origin = None if start is None else float(start * self._time_base)
@@ -93,18 +108,43 @@ class PictureReader:
     def _time_base(self) -> Fraction:
         return self._stream.time_base or Fraction(1, 90_000)
 
+    @property
+    def has_times(self) -> bool:
+        """Whether the file stores times; else they are counted, and seeking is of no use."""
+        return self._stream.start_time is not None
+
     def seek(self, seconds: float) -> None:
         """Go to the sync frame at or before `seconds`; to the start where the file cannot.
 
-        Call it before the first picture is read.
+        Every loop over pictures goes on from where the last one or a seek left off.
         """
-        if self._stream.start_time is None:
-            return  # no times in the file: they are counted, from the start
-        target = int((max(0.0, seconds) + self.origin_seconds) / self._time_base)
-        for offset in (target, self._stream.start_time or 0):
-            with contextlib.suppress(av.error.FFmpegError):
-                self._container.seek(offset, stream=self._stream, backward=True)
+        if not self.has_times:
+            return
+        for back in _SEEK_BACK_SECONDS:
+            if self._try_seek(seconds - back, seconds):
                 return
+        self._resumed = None
+        with contextlib.suppress(av.error.FFmpegError):
+            self._container.seek(self._stream.start_time or 0, stream=self._stream)
+
+    def _try_seek(self, target: float, wanted: float) -> bool:
+        """Go to `target`; False where no sync frame follows up to the time that is wanted.
+
+        Containers without an index are searched by guessing, and may land anywhere nearby.
+        """
+        stamp = int((max(0.0, target) + self.origin_seconds) / self._time_base)
+        try:
+            self._container.seek(stamp, stream=self._stream, backward=True)
+            packets = self._container.demux(self._stream)
+            for packet in packets:
+                stamped = packet.dts if packet.pts is None else packet.pts
+                if packet.is_keyframe and stamped is not None:
+                    self._resumed = chain([packet], packets)
+                    found = float(stamped * self._time_base) - self.origin_seconds
+                    return found <= wanted + 0.5 / float(self.rate)
+        except av.error.FFmpegError:
+            pass
+        return False
 
     def pictures(self) -> Iterator[Picture]:
         """Every picture from here to the end, in order of time.
@@ -134,7 +174,8 @@ class PictureReader:
             seconds = self._seconds(frame, max(0.0, last))
             if seconds > last:
                 last = seconds
-                yield Picture(seconds, frame, self._pixel_aspect)
+                number = self._sync_numbers.pop(frame.pts, self._num_syncs - 1)
+                yield Picture(seconds, frame, self._pixel_aspect, number)
 
     def measure_seconds(self) -> float:
         """Read all packets without decoding and return where the last one ends."""
@@ -146,18 +187,23 @@ class PictureReader:
         next_sync = -1.0
         for packet, seconds in self._packets():
             if only_sync and packet.size:
-                if not packet.is_keyframe or seconds < next_sync:
+                if not packet.is_keyframe:
+                    continue
+                self._num_syncs += 1
+                if seconds < next_sync:
                     continue
                 next_sync = seconds + min_gap_seconds
                 if packet.pts is None:
                     packet.pts = round((seconds + self.origin_seconds) / self._time_base)
+                self._sync_numbers[packet.pts] = self._num_syncs - 1
             for frame in self._decode(packet):
                 self._check_size(frame.width, frame.height)
                 yield frame
 
     def _packets(self) -> "Iterator[tuple[Packet[VideoStream], float]]":
         """Packets with their seconds; the last one is empty and flushes the decoder."""
-        packets = self._container.demux(self._stream)
+        packets = self._resumed or self._container.demux(self._stream)
+        self._resumed = None
         for ordinal in count():
             self._spend_check(ordinal)
             started = time.monotonic()
@@ -283,7 +329,8 @@ def _pixel_aspect(stream: VideoStream) -> Fraction:
     return aspect if aspect and Fraction(1, 4) <= aspect <= 4 else Fraction(1)
 
 
-def _rate(stream: VideoStream) -> Fraction:
+def frame_rate(stream: VideoStream) -> Fraction:
+    """Average frames per second; 25 where the file tells none."""
     for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
         if rate and 0 < rate <= _MAX_RATE:
             return rate

@@ -1,0 +1,160 @@
+"""The fast way through a film: sync frames first, groups of pictures only where a cut must be.
+
+Two neighbouring sync frames that differ have a cut between them, or movement. Where the encoder
+began the group before its time, the second sync frame is the cut itself. Otherwise the group is
+decoded, and the detector finds the cut to the frame or finds none; unless no packet in the group
+is big enough for a cut, which is known without decoding (`groups.py`).
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from retrieval.media.builder import ShotBuilder
+from retrieval.media.detector import View
+from retrieval.media.detectors.sync import SyncDetector
+from retrieval.media.full_pass import damage_warnings, find_cuts, read_fully
+from retrieval.media.groups import GroupPlan, plan_groups
+from retrieval.media.limits import MediaLimits
+from retrieval.media.reader import Picture, PictureReader, ShouldStop, open_pictures
+from retrieval.media.signature import change
+
+__all__ = ["read_fast"]
+
+MIN_SYNC_SECONDS = 0.5
+"""Where sync frames are denser (films of sync frames only), some are left out."""
+SAMPLE_SECONDS = 0.9
+"""Least distance of samples within a shot."""
+SPARSE_SECONDS = 10.5
+"""Longer groups are worth a warning: what happens inside them is not seen."""
+_SUSPECT = 0.25
+"""Change between two sync frames from which there may be a cut between them."""
+_PLACED = 0.4
+"""Change from which a sync frame before its time is a cut."""
+_CERTAIN = 0.8
+"""Change that is looked into even where no packet stands out."""
+_SPIKE = 0.4
+"""Share of a sync frame's bytes that a packet has at least, on a hard cut."""
+_CERTAIN_SPIKE = 0.8
+"""The same where the encoder is known to put sync frames on cuts: few are left inside groups."""
+_ARRIVED = 0.2
+"""Change against the next sync frame below which no further cut is before it."""
+_SETTLE_SECONDS = 0.4
+"""How long after the last large packet a group is decoded on: packets are not in order of time."""
+_LOOK_AHEAD = 5
+"""Pictures decoded after a group, so that a cut at its very end is seen."""
+
+
+def read_fast(
+    path: Path,
+    builder: ShotBuilder,
+    *,
+    limits: MediaLimits,
+    tell: Callable[[float], None],
+    should_stop: ShouldStop | None,
+) -> tuple[float, list[str]]:
+    """Feed a film into a builder, reading as little of it as is needed.
+
+    Returns:
+        Where the film ends in seconds (0 without any picture), and warnings.
+    """
+    plan = plan_groups(path, limits=limits)
+    last: View | None = None
+    with ExitStack() as stack:
+
+        def open_reader() -> PictureReader:
+            opened = open_pictures(path, limits=limits, should_stop=should_stop)
+            return stack.enter_context(opened)
+
+        reader, search = open_reader(), _GroupSearch(plan, builder, open_reader)
+        if not reader.has_times:
+            detector = SyncDetector(rate=float(reader.rate))
+            return read_fully(
+                path, builder, detector, limits=limits, tell=tell, should_stop=should_stop
+            )
+        gap = MIN_SYNC_SECONDS if plan.is_dense else 0.0
+        for number, picture in enumerate(reader.sync_pictures(min_gap_seconds=gap)):
+            view = View(number, picture)
+            amount = 1.0 if last is None else change(last.signature, view.signature)
+            if last is not None:
+                search.between(last, view, amount)
+            if amount >= _SUSPECT or view.seconds >= builder.last_sample_seconds + SAMPLE_SECONDS:
+                builder.sample(view)
+            tell(view.seconds)
+            last = view
+        if last is None:
+            return 0.0, damage_warnings(reader)
+        search.after(last, reader.end_seconds)
+        end = max(reader.end_seconds, last.seconds + 1.0 / float(reader.rate))
+        return end, damage_warnings(reader) + _sparse_warnings(plan)
+
+
+def _sparse_warnings(plan: GroupPlan) -> list[str]:
+    longest = max((group.length_seconds for group in plan.groups), default=0.0)
+    if longest <= SPARSE_SECONDS:
+        return []
+    return [
+        f"sync frames are up to {longest:.0f} s apart: short shots between them may be missed;"
+        " `precise` reads every picture"
+    ]
+
+
+class _GroupSearch:
+    """Looks for cuts between sync frames, by decoding where it is worth it."""
+
+    def __init__(
+        self, plan: GroupPlan, builder: ShotBuilder, open_reader: Callable[[], PictureReader]
+    ) -> None:
+        self._plan, self._builder = plan, builder
+        self._open_reader = open_reader
+        self._reader: PictureReader | None = None
+        self._sees_cuts = False
+        """Whether this film's encoder has put a sync frame on a cut before."""
+
+    def between(self, first: View, second: View, amount: float) -> None:
+        """Find the cuts after `first`, up to and including `second`."""
+        start, stop = first.picture.sync_number or 0, second.picture.sync_number or 0
+        if amount >= _PLACED and stop == start + 1 and self._plan.is_early(stop):
+            self._sees_cuts = True
+            self._builder.cut(second.seconds)
+        elif self._is_worth(amount, start, stop):
+            self._decode(first, second.seconds, second)
+
+    def after(self, last: View, end_seconds: float) -> None:
+        """Find the cuts after the last sync frame."""
+        start = last.picture.sync_number or 0
+        if self._is_worth(_SUSPECT, start, len(self._plan.groups)):
+            self._decode(last, end_seconds, None)
+
+    def _is_worth(self, amount: float, start: int, stop: int) -> bool:
+        """Whether a cut may well be in the groups `[start, stop)`."""
+        spike = self._plan.spike(start, stop)
+        if amount >= _CERTAIN or (spike >= _CERTAIN_SPIKE and self._plan.stands_out(start)):
+            return True
+        return amount >= _SUSPECT and spike >= (_CERTAIN_SPIKE if self._sees_cuts else _SPIKE)
+
+    def _decode(self, first: View, end_seconds: float, second: View | None) -> None:
+        """Decode from one sync frame to the next (or to the end) and cut."""
+        self._reader = self._reader or self._open_reader()
+        self._reader.seek(first.seconds)
+        frame_seconds = 1.0 / float(self._reader.rate)
+        until = end_seconds + 0.5 * frame_seconds
+        stop = until if second is None else until + _LOOK_AHEAD * frame_seconds
+        last_big = first.seconds + self._plan.last_big_seconds(first.picture.sync_number or 0)
+        detector = SyncDetector(rate=float(self._reader.rate))
+        pictures = _window(self._reader.pictures(), first.seconds - 0.5 * frame_seconds, stop)
+        num_shots = len(self._builder.shots)
+        for view in find_cuts(pictures, detector, self._builder, until=until):
+            if second is None or len(self._builder.shots) == num_shots:
+                continue
+            arrived = change(view.signature, second.signature) < _ARRIVED
+            if arrived and view.seconds > last_big + _SETTLE_SECONDS:
+                break
+
+
+def _window(pictures: Iterator[Picture], start: float, end: float) -> Iterator[Picture]:
+    for picture in pictures:
+        if picture.seconds >= end:
+            return
+        if picture.seconds >= start:
+            yield picture
