@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -157,10 +158,13 @@ def row_to_video(row: sqlite3.Row) -> Video:
     del fields["located_at"]
     rate = fields["frame_rate"]
     fields["path"] = Path(os.fsdecode(fields["path"]))
-    fields["frame_rate"] = None if rate is None else Fraction(rate)
+    fields["frame_rate"] = None if rate is None else _fraction(rate)
     warnings = fields["warnings"]
     fields["warnings"] = () if warnings == "[]" else tuple(json.loads(warnings))
     return Video(**fields)
+
+
+_fraction = lru_cache(maxsize=256)(Fraction)
 
 
 def row_to_shot(row: sqlite3.Row) -> Shot:

@@ -56,7 +56,7 @@ class AppState:
         return await anyio.to_thread.run_sync(work, limiter=self._limiter)
 
 
-def _state(request: Request) -> AppState:
+async def _state(request: Request) -> AppState:
     state: AppState = request.app.state.sceneprint
     return state
 

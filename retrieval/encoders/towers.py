@@ -6,6 +6,7 @@ Each loads its files on first use, once even when several threads ask at the sam
 import importlib
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -77,9 +78,12 @@ class _TokenizerNetwork:
     ) -> None:
         self._tower = tower
         self._tokenizer = _Once(lambda: _load_tokenizer(manifest, tower))
+        # One sentence is too little to share out: a second thread gains nothing on an idle machine
+        # and doubles the wait on a busy one.
+        one_thread = replace(options, threads=options.threads or 1)
         self._session: _Once[Session] = _Once(
             lambda: load_session(
-                manifest.checked_path(tower.file), runtime=runtime, options=options
+                manifest.checked_path(tower.file), runtime=runtime, options=one_thread
             )
         )
 
