@@ -139,7 +139,7 @@ def _print(items: Sequence["Classification"]) -> None:
 
 def _print_shots(items: Sequence["Classification"]) -> None:
     """One row a shot, one column a group with its best label."""
-    from app.cli.output import Heading, print_table, range_text
+    from app.cli.output import Heading, print_table
     from app.templating import clock
 
     groups = list(dict.fromkeys(item.group for item in items))
@@ -150,14 +150,13 @@ def _print_shots(items: Sequence["Classification"]) -> None:
     for number, row in shots.items():
         segment = next(iter(row.values())).segment
         cells = [_best(row[group]) if group in row else "" for group in groups]
-        time = range_text(clock(segment.start_seconds), clock(segment.end_seconds))
-        rows.append((str(number), time, *cells))
-    headings: list[Heading] = [("Shot", "right"), ("Time", "left")]
+        rows.append((str(number), clock(segment.start_seconds), *cells))
+    headings: list[Heading] = [("Shot", "right"), ("From", "right")]
     print_table([*headings, *((group, "fold") for group in groups)], rows)
 
 
 def _best(item: "Classification") -> str:
-    return f"{item.best.label} {100 * item.best.score:.0f} %"
+    return f"{item.best.label} {100 * item.best.score:.0f}\N{NO-BREAK SPACE}%"
 
 
 def _print_bars(items: Sequence["Classification"]) -> None:

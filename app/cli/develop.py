@@ -73,7 +73,9 @@ def train_builtin(
     ] = None,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of torch.")] = 2,
 ) -> None:
-    """Train the built-in encoder as it ships (extra `train`); takes hours on two cores.
+    """Train the built-in encoder as it ships.
+
+    It needs the extra `train`, and hours on two cores.
 
     Example: sceneprint train builtin --data flickr8k --out my-encoder
     """

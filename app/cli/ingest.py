@@ -86,11 +86,14 @@ def _print_json(summary: "IngestSummary") -> None:
 
 
 def _print_summary(summary: "IngestSummary") -> None:
-    from app.cli.output import note, print_table
+    from app.cli.output import Heading, note, print_table
 
     rows = [row for outcome in summary.outcomes for row in _rows(outcome)]
     if rows:
-        print_table([("File", "fold"), ("Outcome", "left"), ("Why", "fold")], rows[:MAX_SHOWN])
+        has_reasons = any(why for _, _, why in rows[:MAX_SHOWN])
+        headings: list[Heading] = [("File", "fold"), ("Outcome", "left"), ("Why", "fold")]
+        width = 3 if has_reasons else 2
+        print_table(headings[:width], [row[:width] for row in rows[:MAX_SHOWN]])
     if len(rows) > MAX_SHOWN:
         print(f"… and {len(rows) - MAX_SHOWN} more; --json lists all")
     print(_totals(summary))
@@ -109,6 +112,7 @@ def _rows(outcome: "IngestOutcome") -> list[tuple[str, str, str]]:
 
 def _totals(summary: "IngestSummary") -> str:
     from app.cli.output import clock
+    from app.cli.progress import speed_text
 
     order = ("added", "replaced", "moved", "unchanged", "skipped", "failed")
     counts = [f"{summary.count(status)} {status}" for status in order if summary.count(status)]
@@ -119,5 +123,5 @@ def _totals(summary: "IngestSummary") -> str:
     if media and summary.wall_seconds:
         speed = media / summary.wall_seconds
         text += f" · {clock(media)} of film in {clock(summary.wall_seconds)}"
-        text += f" ({speed:.0f} × real time)"
+        text += f" ({speed_text(speed)} × real time)"
     return text

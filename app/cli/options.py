@@ -63,9 +63,11 @@ def open_engine(
     create: bool = False,
 ) -> "Engine":
     """Open the library with the options that were given and the settings for the others."""
+    from app.cli.output import log_to_stderr
     from app.settings import load_settings
     from retrieval.engine import Engine
 
+    log_to_stderr()
     settings = load_settings()
     return Engine(
         library or settings.library,

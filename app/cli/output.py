@@ -1,6 +1,7 @@
 """How results are shown: tables for people on stdout, or nothing but JSON."""
 
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,7 +10,16 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["Heading", "clock", "console", "note", "print_json", "print_table", "range_text"]
+__all__ = [
+    "Heading",
+    "clock",
+    "console",
+    "log_to_stderr",
+    "note",
+    "print_json",
+    "print_table",
+    "range_text",
+]
 
 Heading = tuple[str, Literal["left", "right", "fold"]]
 """Column heading and how its cells are set; the `fold` columns share what room is left."""
@@ -25,6 +35,21 @@ def console() -> "Console":
 def note(text: str) -> None:
     """Say something to the person on stderr, so that stdout stays clean for programs."""
     print(text, file=sys.stderr, flush=True)
+
+
+class _OneLine(logging.Formatter):
+    """Warnings in one line each; a traceback is for `--debug` and the server's log."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{record.levelname.lower()}: {record.getMessage()}"
+
+
+def log_to_stderr() -> None:
+    """Show warnings of the core on stderr, once however often it is called."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine())
+    if not logging.getLogger().handlers:
+        logging.getLogger().addHandler(handler)
 
 
 def print_json(value: Any) -> None:
@@ -48,7 +73,7 @@ def _table(headings: Sequence[Heading], title: str | None) -> "Table":
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1, 0, 0))
     for text, setting in headings:
         is_right = setting == "right"
         is_fold = setting == "fold"

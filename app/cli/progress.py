@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from app.cli.output import clock, note
 from retrieval.types import Progress, ProgressCallback
 
-__all__ = ["progress_line", "shown_progress"]
+__all__ = ["progress_line", "shown_progress", "speed_text"]
 
 
 @contextmanager
@@ -31,11 +31,16 @@ def progress_line(progress: Progress) -> str:
 
 def _rates(progress: Progress) -> list[str]:
     rates = []
-    if progress.speed is not None:
-        rates.append(f"{progress.speed:.0f} × real time")
+    if progress.speed:
+        rates.append(f"{speed_text(progress.speed)} × real time")
     if progress.eta_seconds is not None:
         rates.append(f"{clock(progress.eta_seconds)} left")
     return rates
+
+
+def speed_text(speed: float) -> str:
+    """A speed with two figures: `85`, `9.3`."""
+    return f"{speed:.0f}" if speed >= 9.95 else f"{speed:.1f}"
 
 
 def _lines() -> ProgressCallback:
@@ -45,7 +50,7 @@ def _lines() -> ProgressCallback:
     def report(progress: Progress) -> None:
         nonlocal previous
         item = f"{progress.stage} {progress.item}"
-        if item != previous:
+        if item != previous and progress.stage != "scan":
             previous = item
             note(f"{progress.stage}: {progress_line(progress)}")
 

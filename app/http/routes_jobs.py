@@ -5,7 +5,7 @@ A client may wait for the end (`?wait=30`) or take the job's address and ask aga
 """
 
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import anyio
 from fastapi import APIRouter, Header, Query, Response
@@ -34,7 +34,7 @@ IdempotencyKey = Annotated[
     ),
 ]
 
-JOB_RESPONSES = {
+JOB_RESPONSES: dict[int | str, dict[str, Any]] = {
     202: {
         "model": JobView,
         "description": "The job goes on; its address is in `Location`",

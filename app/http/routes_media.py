@@ -1,7 +1,7 @@
 """`/v1/thumbnails` and `/v1/clips`: the pictures and the playable pieces of the films."""
 
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import FileResponse, Response
@@ -20,7 +20,9 @@ THUMBNAIL_CACHE = "private, max-age=300, must-revalidate"
 CLIP_CACHE = "private, max-age=3600"
 MAX_SHOT_ID = 2**63 - 1
 
-_NOT_MODIFIED = {304: {"description": "As the client has it (`If-None-Match`)"}}
+_NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
+    304: {"description": "As the client has it (`If-None-Match`)"}
+}
 
 
 @router.get(

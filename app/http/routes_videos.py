@@ -203,4 +203,4 @@ def _harmless(name: str) -> str:
     stem, dot, suffix = cleaned.rpartition(".")
     if not dot:
         return cleaned[:60] or "film"
-    return f"{stem[:60] or 'film'}.{suffix[:8]}"
+    return f"{stem[:60].strip('._-') or 'film'}.{suffix[:8]}"

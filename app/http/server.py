@@ -3,6 +3,7 @@
 import http.client
 import json
 import logging
+import signal
 import socket
 import sys
 import threading
@@ -50,7 +51,20 @@ def run_server(settings: Settings) -> None:
         if server.host not in LOOPBACK:
             _warn_open(server.host)
         app = create_app(settings, engine=engine, on_ready=lambda: print("ready", flush=True))
-        _server(app, settings.log_level).run(sockets=[listener])
+        with _signals_end_quietly():
+            _server(app, settings.log_level).run(sockets=[listener])
+
+
+@contextmanager
+def _signals_end_quietly() -> Iterator[None]:
+    """Let the server's end by a signal be a good end: uvicorn raises the signal once more."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _server(app: object, log_level: str) -> uvicorn.Server:
@@ -100,7 +114,7 @@ def _log_to_stderr(level: str) -> None:
     logging.basicConfig(
         level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
-    for name in ("httpx", "httpcore", "asyncio", "multipart", "python_multipart"):
+    for name in ("faiss.loader", "httpx", "httpcore", "asyncio", "multipart", "python_multipart"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
