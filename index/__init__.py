@@ -5,7 +5,7 @@ A backend is one file with a subclass of `VectorIndex` and one line in index.reg
 
 from index.base import VectorIndex
 from index.registry import BACKENDS, create_index, load_index
-from index.storage import IndexDamagedError, IndexStaleError
+from index.storage import IndexDamagedError, IndexStaleError, peek_generation
 
 __all__ = [
     "BACKENDS",
@@ -14,4 +14,5 @@ __all__ = [
     "VectorIndex",
     "create_index",
     "load_index",
+    "peek_generation",
 ]

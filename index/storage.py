@@ -127,6 +127,23 @@ def read_index(path: Path) -> tuple[IndexHeader, list[Section]]:
     return header, _split(body[start + num_bytes :], header.section_sizes, path)
 
 
+def peek_generation(path: Path) -> str | None:
+    """Return the state that a file says it was made from, by its header alone; None if unreadable.
+
+    Only for telling people: nothing but `read_index` checks that the file is whole.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(MAGIC) + 4)
+            if len(start) < len(MAGIC) + 4 or start[: len(MAGIC)] != MAGIC:
+                return None
+            (num_bytes,) = struct.unpack("<I", start[len(MAGIC) :])
+            header = _parse_header(file.read(min(num_bytes, _MAX_HEADER_BYTES)), path)
+    except (OSError, ValueError):
+        return None
+    return header.generation
+
+
 def _parse_header(encoded: bytes, path: Path) -> IndexHeader:
     try:
         fields = json.loads(encoded)

@@ -8,6 +8,7 @@ reads may come from several threads, and one writer at a time may ingest or remo
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -64,8 +65,8 @@ class LibraryInfo:
     index: str
     """Backend name."""
     index_state: "IndexState"
-    """Of the shot index in memory: not loaded yet (`empty`), `current`, or `stale`, which the next
-    search mends."""
+    """Of the shot index: `empty` (nothing to hold), `current`, or `missing` or `stale`, which the
+    next search mends."""
 
 
 class Engine:
@@ -340,7 +341,7 @@ class Engine:
     # --- reading the library
 
     def videos(self) -> list[Video]:
-        """All videos, in the order of their paths."""
+        """All videos, in the order in which they were added."""
         return self.catalog.videos()
 
     def video(self, key: str) -> Video:
@@ -391,14 +392,14 @@ class Engine:
 
     def info(self) -> LibraryInfo:
         """Count what the library holds."""
-        videos = self.catalog.videos()
+        totals = self.catalog.totals()
         return LibraryInfo(
             library=self.library,
-            num_videos=len(videos),
-            num_shots=sum(video.num_shots for video in videos),
-            num_scenes=sum(video.num_scenes for video in videos),
-            num_subtitles=sum(video.num_subtitles for video in videos),
-            hours=sum(video.duration_seconds for video in videos) / 3600,
+            num_videos=totals.num_videos,
+            num_shots=totals.num_shots,
+            num_scenes=totals.num_scenes,
+            num_subtitles=totals.num_subtitles,
+            hours=totals.duration_seconds / 3600,
             size_bytes=_directory_bytes(self.library),
             encoder=self.catalog.encoder(),
             generation=self.catalog.generation(),
@@ -407,9 +408,20 @@ class Engine:
         )
 
     def _index_state(self) -> "IndexState":
+        from retrieval.vectors import ShotVectors
+
         with self._lock:
-            return "empty" if self._shot_vectors is None else self._shot_vectors.state()
+            if self._shot_vectors is not None:
+                return self._shot_vectors.state()
+        encoder = self.catalog.encoder()
+        if encoder is None:
+            return "empty"
+        return ShotVectors(self.catalog, encoder, backend=self._index).state()
 
 
 def _directory_bytes(directory: Path) -> int:
-    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+    total = 0
+    for path in directory.rglob("*"):
+        with suppress(OSError):  # gone meanwhile: a clip, a temporary index
+            total += path.stat().st_size if path.is_file() else 0
+    return total

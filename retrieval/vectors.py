@@ -16,7 +16,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from index import IndexDamagedError, IndexStaleError, VectorIndex, create_index, load_index
+from index import (
+    IndexDamagedError,
+    IndexStaleError,
+    VectorIndex,
+    create_index,
+    load_index,
+    peek_generation,
+)
 from retrieval.catalog import Catalog
 from retrieval.errors import CatalogBusyError, InvalidInputError
 from retrieval.types import EncoderId, FloatArray
@@ -26,7 +33,7 @@ __all__ = ["FrameHits", "FrameVectors", "IndexState", "ShotVectors"]
 logger = logging.getLogger(__name__)
 
 Ids = NDArray[np.int64]
-IndexState = Literal["empty", "current", "stale"]
+IndexState = Literal["empty", "missing", "stale", "current"]
 MAX_TRIES = 5
 
 
@@ -68,11 +75,12 @@ class DerivedIndex(ABC):
             return self._brought_up_to_date()
 
     def state(self) -> IndexState:
-        """Whether the index in memory is that of the present generation."""
-        if self._index is None:
-            return "empty"
-        is_current = self._index.generation == self._catalog.generation()
-        return "current" if is_current else "stale"
+        """Whether the index, in memory or else in its file, is that of the present generation."""
+        loaded = self._index
+        generation = peek_generation(self.path) if loaded is None else loaded.generation
+        if generation is None:
+            return "missing"
+        return "current" if generation == self._catalog.generation() else "stale"
 
     @abstractmethod
     def _update(self, index: VectorIndex | None) -> VectorIndex:

@@ -39,7 +39,9 @@ def test_json_file(tmp_path: Path) -> None:
 
 
 def test_text_file(tmp_path: Path) -> None:
-    text = "# mine\n[light]\nday: a sunny day; bright sky\nnight\n\n[place]\nsea： waves；ships # x\n"
+    text = (
+        "# mine\n[light]\nday: a sunny day; bright sky\nnight\n\n[place]\nsea： waves；ships # x\n"
+    )
     light, place = load_label_file(write(tmp_path, text))
     assert light.prompts["day"] == ("a sunny day", "bright sky")
     assert light.labels == ("day", "night")

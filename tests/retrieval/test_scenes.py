@@ -80,7 +80,9 @@ def test_every_shot_is_in_one_scene_and_scenes_follow_each_other(
 ) -> None:
     given_shots = shots([length for _, length in items])
     numbered, scenes = group_scenes(given_shots, kinds("".join(name for name, _ in items)))
-    expected = [number for scene in scenes for number in range(scene.first_shot, scene.last_shot + 1)]
+    expected = [
+        number for scene in scenes for number in range(scene.first_shot, scene.last_shot + 1)
+    ]
     assert expected == list(range(len(items)))
     assert [shot.scene_number for shot in numbered] == [
         scene.number for scene in scenes for _ in range(scene.first_shot, scene.last_shot + 1)
