@@ -15,7 +15,7 @@ from retrieval.engine import Engine
 
 __all__ = ["build_search"]
 
-EXAMPLES = ("a person riding a bicycle", "the Earth from space", "在车里说话的男人")
+EXAMPLES = ("a parked bicycle", "an animal in the grass", "街上的汽车")
 
 
 def build_search(engine: Engine, options: UiOptions) -> Tab:

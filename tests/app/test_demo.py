@@ -11,9 +11,27 @@ from app import demo, demo_footage
 from app.report import QueryHits
 from retrieval.engine import Engine
 from retrieval.errors import MissingDependencyError
+from retrieval.labels import parse_labels
 
-EXPECTED = ("bikes.mp4", "bikes.mp4", "bigbuckbunny.mp4", "carphone_pristine.mp4", "bikes.mp4")
-"""Which film shows what each of `demo.QUERIES` asks for, seen with eyes."""
+EXPECTED = (
+    ("bikes.mp4", 7.0),
+    ("bigbuckbunny.mp4", 0.0),
+    ("carphone_pristine.mp4", 0.0),
+    ("world.mp4", 0.0),
+    ("bikes.mp4", 1.0),
+)
+"""The film of each of `demo.QUERIES`, and a second before which nothing shows it.
+
+Seen with eyes: `bikes.mp4` shows parked bicycles from 7.5 s on, and cars from 1.2 s to 7.5 s.
+"""
+
+LABELLED = {
+    "bikes.mp4": "cars on a street",
+    "bigbuckbunny.mp4": "an animal in the grass",
+    "carphone_pristine.mp4": "a person sitting inside a car",
+    "world.mp4": "a glowing ball in the dark",
+}
+"""Which of `demo.LABELS` is true of each film."""
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +55,27 @@ def test_ingests_all_films_but_not_the_suspect(out: Path) -> None:
 
 def test_every_query_finds_the_right_film(out: Path) -> None:
     with Engine(out / "library") as engine:
-        first = [engine.search(text=text, k=1)[0].video.path.name for text in demo.QUERIES]
-    assert first == list(EXPECTED)
+        best = [engine.search(text=text, k=1)[0] for text in demo.QUERIES]
+    assert [hit.video.path.name for hit in best] == [name for name, _ in EXPECTED]
+    for hit, (_, earliest) in zip(best, EXPECTED, strict=True):
+        assert hit.segment.start_seconds >= earliest
+    assert best[-1].segment.end_seconds <= 7.6  # cars, not the bicycles after them
+
+
+def test_the_example_clip_finds_its_original(out: Path) -> None:
+    with Engine(out / "library") as engine:
+        (best,) = engine.search(clip=out / "footage" / "example" / "carphone_distorted.mp4", k=1)
+    assert best.video.path.name == "carphone_pristine.mp4"
+
+
+def test_every_film_gets_the_right_label(out: Path) -> None:
+    with Engine(out / "library") as engine:
+        groups = [parse_labels(demo.LABELS)]
+        best = {
+            name: engine.classify(engine.video(name).video_id, groups=groups, per="video")[0].best
+            for name in LABELLED
+        }
+    assert {name: item.label for name, item in best.items()} == LABELLED
 
 
 def test_one_query_is_chinese() -> None:
