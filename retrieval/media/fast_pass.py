@@ -27,6 +27,8 @@ SAMPLE_SECONDS = 0.9
 """Least distance of samples within a shot."""
 SPARSE_SECONDS = 10.5
 """Longer groups are worth a warning: what happens inside them is not seen."""
+MIN_GROUPS, MAX_SMALL_SECONDS = 3, 15.0
+"""A short film with fewer sync frames is read fully: one or two pictures say too little of it."""
 _SUSPECT = 0.25
 """Change between two sync frames from which there may be a cut between them."""
 _PLACED = 0.4
@@ -37,6 +39,9 @@ _SPIKE = 0.4
 """Share of a sync frame's bytes that a packet has at least, on a hard cut."""
 _CERTAIN_SPIKE = 0.8
 """The same where the encoder is known to put sync frames on cuts: few are left inside groups."""
+_CALM_SPIKE = 0.5
+"""Below this a group neither moves wildly nor hides a cut, either of which makes encoders begin
+the next group early too."""
 _ARRIVED = 0.2
 """Change against the next sync frame below which no further cut is before it."""
 _SETTLE_SECONDS = 0.4
@@ -67,7 +72,8 @@ def read_fast(
             return stack.enter_context(opened)
 
         reader, search = open_reader(), _GroupSearch(plan, builder, open_reader)
-        if not reader.has_times:
+        is_small = len(plan.groups) < MIN_GROUPS and plan.length_seconds <= MAX_SMALL_SECONDS
+        if is_small or not reader.has_times:
             detector = SyncDetector(rate=float(reader.rate))
             return read_fully(
                 path, builder, detector, limits=limits, tell=tell, should_stop=should_stop
@@ -114,47 +120,53 @@ class _GroupSearch:
     def between(self, first: View, second: View, amount: float) -> None:
         """Find the cuts after `first`, up to and including `second`."""
         start, stop = first.picture.sync_number or 0, second.picture.sync_number or 0
-        if amount >= _PLACED and stop == start + 1 and self._plan.is_early(stop):
+        is_placed = amount >= _PLACED and stop == start + 1 and self._plan.is_early(stop)
+        if is_placed and self._plan.spike(start, stop) < _CALM_SPIKE:
             self._sees_cuts = True
             self._builder.cut(second.seconds)
-        elif self._is_worth(amount, start, stop):
-            self._decode(first, second.seconds, second)
+        elif is_placed or self._is_worth(amount, start, stop):
+            self._decode(first, second.seconds, goal=None if is_placed else second)
 
     def after(self, last: View, end_seconds: float) -> None:
         """Find the cuts after the last sync frame."""
         start = last.picture.sync_number or 0
         if self._is_worth(_SUSPECT, start, len(self._plan.groups)):
-            self._decode(last, end_seconds, None)
+            self._decode(last, end_seconds, goal=None)
 
     def _is_worth(self, amount: float, start: int, stop: int) -> bool:
         """Whether a cut may well be in the groups `[start, stop)`."""
+        if not self._plan.places_cuts:  # older codecs: short groups, cheap to decode
+            return amount >= _SUSPECT
         spike = self._plan.spike(start, stop)
         if amount >= _CERTAIN or (spike >= _CERTAIN_SPIKE and self._plan.stands_out(start)):
             return True
         return amount >= _SUSPECT and spike >= (_CERTAIN_SPIKE if self._sees_cuts else _SPIKE)
 
-    def _decode(self, first: View, end_seconds: float, second: View | None) -> None:
-        """Decode from one sync frame to the next (or to the end) and cut."""
+    def _decode(self, first: View, end_seconds: float, *, goal: View | None) -> None:
+        """Decode from one sync frame to the next and cut; stop early on arriving at `goal`."""
         self._reader = self._reader or self._open_reader()
         self._reader.seek(first.seconds)
         frame_seconds = 1.0 / float(self._reader.rate)
         until = end_seconds + 0.5 * frame_seconds
-        stop = until if second is None else until + _LOOK_AHEAD * frame_seconds
         last_big = first.seconds + self._plan.last_big_seconds(first.picture.sync_number or 0)
         detector = SyncDetector(rate=float(self._reader.rate))
-        pictures = _window(self._reader.pictures(), first.seconds - 0.5 * frame_seconds, stop)
+        pictures = _window(self._reader.pictures(), first.seconds - 0.5 * frame_seconds, until)
         num_shots = len(self._builder.shots)
         for view in find_cuts(pictures, detector, self._builder, until=until):
-            if second is None or len(self._builder.shots) == num_shots:
+            if goal is None or len(self._builder.shots) == num_shots:
                 continue
-            arrived = change(view.signature, second.signature) < _ARRIVED
-            if arrived and view.seconds > last_big + _SETTLE_SECONDS:
+            is_settled = last_big + _SETTLE_SECONDS < view.seconds < end_seconds - frame_seconds
+            if is_settled and change(view.signature, goal.signature) < _ARRIVED:
                 break
 
 
 def _window(pictures: Iterator[Picture], start: float, end: float) -> Iterator[Picture]:
+    """Pictures from `start` to `end` seconds and a few more, for a cut at the very end."""
+    num_after = 0
     for picture in pictures:
         if picture.seconds >= end:
+            num_after += 1
+        if num_after > _LOOK_AHEAD:
             return
         if picture.seconds >= start:
             yield picture

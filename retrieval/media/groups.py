@@ -26,7 +26,8 @@ _MIN_POINTS, _GRID_SHARE = 3, 0.8
 _BIG = 0.3
 _LONELY = 3.0
 _MIN_PACKETS = 10
-_TOLERANCE_FRAMES = 1.5
+_TOLERANCE_FRAMES = 4.5
+"""Order of decoding moves a sync frame by a few frames against order of showing."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,13 @@ class GroupPlan:
         around = [inside[0].sync_bytes]
         around += [group.sync_bytes for group in self.groups[last : last + 1]]
         return max(sizes) / max(1, min(around))
+
+    @property
+    def length_seconds(self) -> float:
+        """From the first to nearly the end of the last group."""
+        return (
+            self.groups[-1].start_seconds + self.groups[-1].length_seconds if self.groups else 0.0
+        )
 
     @property
     def is_dense(self) -> bool:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain, count
+from itertools import chain, count, islice
 from pathlib import Path
 
 import av
@@ -39,6 +39,8 @@ __all__ = [
 ShouldStop = Callable[[], bool]
 _DEFAULT_RATE = Fraction(25)
 _MAX_RATE = 1000
+_NUM_TRIAL = 4
+"""Sync frames decoded together at first, to see whether the decoder keeps them all."""
 _SEEK_BACK_SECONDS = (0.0, 1.0, 4.0, 15.0)
 """How far before the wanted time a container without an index is searched, in turn."""
 
@@ -155,7 +157,7 @@ class PictureReader:
         """
         last = -1.0
         step = 1.0 / float(self.rate)
-        for frame in self._decoded(only_sync=False):
+        for frame in self._decoded():
             seconds = self._seconds(frame, max(0.0, last + step))
             if seconds <= last:
                 seconds = last + step
@@ -170,7 +172,8 @@ class PictureReader:
         """
         self._stream.codec_context.skip_frame = "NONKEY"
         last = -1.0
-        for frame in self._decoded(only_sync=True, min_gap_seconds=min_gap_seconds):
+        for frame in self._decoded_syncs(self._sync_packets(min_gap_seconds)):
+            self._check_size(frame.width, frame.height)
             seconds = self._seconds(frame, max(0.0, last))
             if seconds > last:
                 last = seconds
@@ -183,19 +186,43 @@ class PictureReader:
             pass
         return self.end_seconds
 
-    def _decoded(self, *, only_sync: bool, min_gap_seconds: float = 0.0) -> Iterator[VideoFrame]:
+    def _sync_packets(self, min_gap_seconds: float) -> "Iterator[Packet[VideoStream]]":
         next_sync = -1.0
         for packet, seconds in self._packets():
-            if only_sync and packet.size:
-                if not packet.is_keyframe:
-                    continue
-                self._num_syncs += 1
-                if seconds < next_sync:
-                    continue
-                next_sync = seconds + min_gap_seconds
-                if packet.pts is None:
-                    packet.pts = round((seconds + self.origin_seconds) / self._time_base)
-                self._sync_numbers[packet.pts] = self._num_syncs - 1
+            if not packet.is_keyframe or not packet.size:
+                continue
+            self._num_syncs += 1
+            if seconds < next_sync:
+                continue
+            next_sync = seconds + min_gap_seconds
+            if packet.pts is None:
+                packet.pts = round((seconds + self.origin_seconds) / self._time_base)
+            self._sync_numbers[packet.pts] = self._num_syncs - 1
+            yield packet
+
+    def _decoded_syncs(self, packets: "Iterator[Packet[VideoStream]]") -> Iterator[VideoFrame]:
+        """Decode sync packets, several at once where the stream allows it.
+
+        With what lies between them left out, a decoder may throw away a picture that it holds
+        back for reordering (HEVC, and H.264 with open groups). A few are tried together; if any
+        is lost, each is drained from the decoder before the next goes in.
+        """
+        trial = list(islice(packets, _NUM_TRIAL))
+        frames = [frame for packet in trial for frame in self._decode(packet)] + self._drain()
+        keeps_all = len(frames) >= len(trial)
+        if keeps_all:
+            yield from frames
+        else:
+            packets = chain(trial, packets)
+        del trial, frames
+        for packet in packets:
+            yield from self._decode(packet)
+            if not keeps_all:
+                yield from self._drain()
+        yield from self._drain()
+
+    def _decoded(self) -> Iterator[VideoFrame]:
+        for packet, _ in self._packets():
             for frame in self._decode(packet):
                 self._check_size(frame.width, frame.height)
                 yield frame
@@ -243,6 +270,20 @@ class PictureReader:
             self.num_damaged += 1
             return []
         finally:
+            self._spent_seconds += time.monotonic() - started
+
+    def _drain(self) -> list[VideoFrame]:
+        """Take the pictures that the decoder holds back, and begin anew."""
+        context = self._stream.codec_context
+        if not context.is_open:
+            return []
+        started = time.monotonic()
+        try:
+            return context.decode(None)
+        except (EOFError, av.error.FFmpegError):
+            return []
+        finally:
+            context.flush_buffers()
             self._spent_seconds += time.monotonic() - started
 
     def _seconds(self, frame: VideoFrame, fallback: float) -> float:

@@ -21,7 +21,7 @@ _BEFORE, _AFTER = 8, 4
 """Pictures around a candidate that are looked at."""
 _SURE, _LIKELY = 0.5, 0.3
 """Change that is a cut if it stands out, and that is one only if it stands out strongly."""
-_SURE_RATIO, _LIKELY_RATIO = 2.5, 6.0
+_RATIO, _MEAN_RATIO = 2.5, 6.0
 _LASTING = 0.5
 """Share of the change that must remain against pictures further off."""
 _MIN_GAP = 5
@@ -93,8 +93,8 @@ class SyncDetector(ShotDetector):
         around = [s.change for s in steps[max(1, place - _BEFORE) : place]]
         around += [s.change for s in steps[place + 1 : place + 1 + _AFTER]]
         if around:
-            stands_out = amount >= _SURE and amount >= _SURE_RATIO * median(around)
-            if not stands_out and amount < _LIKELY_RATIO * fmean(around):
+            is_sure = amount >= _SURE and amount >= _RATIO * median(around)
+            if not is_sure and amount < max(_MEAN_RATIO * fmean(around), _RATIO * max(around)):
                 return False
         elif amount < _SURE:
             return False
