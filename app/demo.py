@@ -4,6 +4,8 @@ A second run finds its films unchanged and only asks again.
 """
 
 import shlex
+import shutil
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -84,7 +86,7 @@ def run_demo(
         path = write_report(out / "report.html", report, thumbnail=engine.thumbnail)
     console.print(f"\n[bold]Report[/]  {escape(str(path))}", soft_wrap=True)
     for command, purpose in report.next_steps:
-        console.print(f"  [dim]{escape(purpose)}[/]\n  {escape(command)}", soft_wrap=True)
+        console.print(f"  [dim]{escape(purpose)}:[/]\n  {escape(command)}", soft_wrap=True)
     return path
 
 
@@ -183,15 +185,25 @@ def _facts(engine: Engine, summary: IngestSummary) -> list[tuple[str, str]]:
 
 
 def _next_steps(out: Path, footage: Footage) -> list[tuple[str, str]]:
-    library = shlex.quote(str(out / "library"))
+    program, library = _program(), shlex.quote(str(out / "library"))
+    suspect = shlex.quote(str(footage.suspect))
     return [
-        (f"sceneprint serve --library {library}", "Open the interface at http://127.0.0.1:8000:"),
-        (f"sceneprint search 'cars on a road' --library {library}", "Search in the shell:"),
         (
-            f"sceneprint match {shlex.quote(str(footage.suspect))} --library {library}",
-            "Look for copies in a film:",
+            f"{program} serve --library {library}",
+            "Open the interface at http://127.0.0.1:8000 (from a checkout also: "
+            f'make serve SERVE_ARGS="--library {library}")',
         ),
+        (f"{program} search 'cars on a road' --library {library}", "Search in the shell"),
+        (f"{program} match {suspect} --library {library}", "Look for copies in a film"),
     ]
+
+
+def _program() -> str:
+    """How the person started this program: by name, or by the path in its environment."""
+    started = Path(sys.argv[0])
+    if started.name != "sceneprint" or shutil.which("sceneprint") == str(started.absolute()):
+        return "sceneprint"
+    return shlex.quote(str(started))
 
 
 def _shot_ids(engine: Engine, video: Video) -> list[int]:

@@ -59,7 +59,7 @@ def thumbnail_url(shot_id: int) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return f"{100 * share:.0f}\u00a0%"
 
 
 def _score(score: float) -> str:

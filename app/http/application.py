@@ -149,6 +149,7 @@ def _with_ui(app: FastAPI, state: AppState) -> FastAPI:
     server = state.settings.server
     options = UiOptions(
         max_upload_bytes=state.settings.upload.max_bytes,
+        max_upload_seconds=state.settings.upload.max_seconds,
         accepts_paths=server.host in ("127.0.0.1", "localhost", "::1"),
         may_change=server.may_change,
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from app.templating import thumbnail_url
 from app.ui import render
 from app.ui.options import UiOptions
-from app.ui.parts import ANY_FILM, Tab, film_choice, fragment, video_extensions
+from app.ui.parts import ANY_FILM, Tab, check_upload, film_choice, fragment, video_extensions
 from app.ui.work import Done, Stops, notify, run
 from retrieval.engine import Engine
 from retrieval.labels import LabelGroup, builtin_groups, parse_labels
@@ -40,9 +40,8 @@ class _Asked:
         return None if self.film == ANY_FILM else self.film
 
 
-def build_classify(engine: Engine, options: UiOptions) -> Tab:
+def build_classify(engine: Engine, options: UiOptions, *, stops: Stops) -> Tab:
     """Lay out the tab; returns what of it follows the library."""
-    stops = Stops()
     names = [(render.group_title(group.name), group.name) for group in builtin_groups()]
     with gr.Row():
         with gr.Column(scale=4, min_width=300):
@@ -83,7 +82,7 @@ def build_classify(engine: Engine, options: UiOptions) -> Tab:
         image: Any, upload: Any, film: Any, labels: Any, shipped: Any, per: Any, request: gr.Request
     ) -> Iterator[str]:
         asked = _Asked(image, upload, film, labels, shipped, per)
-        yield from _classify(engine, stops, asked, request.session_hash)
+        yield from _classify(engine, options, stops, asked, request.session_hash)
 
     gr.on(
         [button.click, labels.submit],
@@ -99,12 +98,16 @@ def build_classify(engine: Engine, options: UiOptions) -> Tab:
     return Tab(film, results, _start, no_film="None")
 
 
-def _classify(engine: Engine, stops: Stops, asked: _Asked, session: str | None) -> Iterator[str]:
+def _classify(
+    engine: Engine, options: UiOptions, stops: Stops, asked: _Asked, session: str | None
+) -> Iterator[str]:
     if asked.image is None and asked.path is None:
         gr.Info("Add a still, upload a film, or choose one of the library.", title="Nothing given")
         yield _start()
         return
     try:
+        if asked.image is None and isinstance(asked.path, Path):
+            check_upload(asked.path, engine, options)
         groups = _groups(asked)
         reports = run(
             lambda progress, should_stop: engine.classify(

@@ -4,6 +4,7 @@ import filecmp
 import re
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import gradio as gr
 
 from app.ui import render
 from app.ui.options import UiOptions
-from app.ui.parts import fragment, video_extensions
+from app.ui.parts import check_upload, fragment, video_extensions
 from app.ui.work import Done, Stops, notify, run
 from retrieval.engine import Engine
 from retrieval.errors import NotFoundError, SceneprintError
@@ -20,15 +21,18 @@ from retrieval.types import ShotMode
 
 __all__ = ["build_library"]
 
+SUBTITLES = (".srt", ".vtt", ".ass")
 
-def build_library(engine: Engine, options: UiOptions) -> gr.HTML:
+
+def build_library(engine: Engine, options: UiOptions, *, stops: Stops) -> gr.HTML:
     """Lay out the tab; returns its table, which changes whenever the library does."""
     with gr.Column():
         if options.may_change:
-            adding = _adding(engine, options)
+            adding = _adding(engine, options, stops)
+        confirm = _confirm() if options.may_change else None
         table = fragment(library_table(engine), "library.js", elem_id="library")
-    if options.may_change:
-        _removing(engine, table)
+    if confirm is not None:
+        _removing(engine, table, confirm)
         adding.then(lambda: library_table(engine), None, table, api_visibility="private")
     return table
 
@@ -44,13 +48,12 @@ def library_table(engine: Engine) -> str:
     )
 
 
-def _adding(engine: Engine, options: UiOptions) -> Any:
-    stops = Stops()
+def _adding(engine: Engine, options: UiOptions, stops: Stops) -> Any:
     with gr.Row():
         uploads = gr.File(
             label="Films to add",
             file_count="multiple",
-            file_types=[*video_extensions(), ".srt", ".vtt", ".ass"],
+            file_types=[*video_extensions(), *SUBTITLES],
             height=150,
             scale=4,
             elem_id="library-uploads",
@@ -74,7 +77,9 @@ def _adding(engine: Engine, options: UiOptions) -> Any:
         files: list[str] | None, typed: str, shots: ShotMode, request: gr.Request
     ) -> Iterator[Any]:
         typed = typed.strip() if options.accepts_paths else ""
-        yield from _ingest(engine, stops, (files or [], typed, shots), request.session_hash)
+        yield from _ingest(
+            engine, options, stops, (files or [], typed, shots), request.session_hash
+        )
 
     status.stop(stops.stop, None, None, queue=False, api_visibility="private")
     return gr.on(
@@ -91,6 +96,7 @@ def _adding(engine: Engine, options: UiOptions) -> Any:
 
 def _ingest(
     engine: Engine,
+    options: UiOptions,
     stops: Stops,
     given: tuple[Sequence[str], str, ShotMode],
     session: str | None,
@@ -101,6 +107,9 @@ def _ingest(
         yield "", gr.skip()
         return
     try:
+        for file in files:
+            if Path(file).suffix.lower() not in SUBTITLES:
+                check_upload(Path(file), engine, options)
         paths = kept(files, engine.library / "uploads") + ([_typed(typed)] if typed else [])
         reports = run(
             lambda progress, should_stop: engine.ingest(
@@ -155,13 +164,26 @@ def _free(target: Path) -> Path:
     return free
 
 
-def _removing(engine: Engine, table: gr.HTML) -> None:
-    chosen = gr.State("")
-    with gr.Row(visible=False, elem_classes="sp-confirm", elem_id="library-confirm") as confirm:
-        question = gr.Markdown(scale=5)
-        keep = gr.Button("Keep it", scale=1, min_width=110)
-        remove = gr.Button("Remove", variant="stop", scale=1, min_width=110, elem_id="remove-yes")
+@dataclass(frozen=True)
+class _Confirm:
+    """The question before a film is removed; it is hidden until asked."""
 
+    row: gr.Row
+    question: gr.Markdown
+    keep: gr.Button
+    remove: gr.Button
+    chosen: gr.State
+
+
+def _confirm() -> _Confirm:
+    with gr.Row(visible=False, elem_classes="sp-confirm", elem_id="library-confirm") as row:
+        question = gr.Markdown()
+        keep = gr.Button("Keep it", size="sm")
+        remove = gr.Button("Remove", variant="stop", size="sm", elem_id="remove-yes")
+    return _Confirm(row, question, keep, remove, gr.State(""))
+
+
+def _removing(engine: Engine, table: gr.HTML, confirm: _Confirm) -> None:
     def ask(event: gr.EventData) -> tuple[Any, Any, str]:
         try:
             video = engine.video(str(event._data.get("video_id", "")))
@@ -180,8 +202,9 @@ def _removing(engine: Engine, table: gr.HTML) -> None:
             notify(error)
         return gr.Row(visible=False), library_table(engine), ""
 
-    table.select(ask, None, [confirm, question, chosen], api_visibility="private")
-    remove.click(forget, chosen, [confirm, table, chosen], api_visibility="private")
-    keep.click(
-        lambda: (gr.Row(visible=False), ""), None, [confirm, chosen], api_visibility="private"
+    row, chosen = confirm.row, confirm.chosen
+    table.select(ask, None, [row, confirm.question, chosen], api_visibility="private")
+    confirm.remove.click(forget, chosen, [row, table, chosen], api_visibility="private")
+    confirm.keep.click(
+        lambda: (gr.Row(visible=False), ""), None, [row, chosen], api_visibility="private"
     )

@@ -13,7 +13,7 @@ import gradio as gr
 from app.templating import MAX_CLIP_SECONDS
 from app.ui import render
 from app.ui.options import UiOptions
-from app.ui.parts import ANY_FILM, Tab, film_choice, fragment, video_extensions
+from app.ui.parts import ANY_FILM, Tab, check_upload, film_choice, fragment, video_extensions
 from app.ui.work import Done, Stops, notify, run
 from retrieval.engine import Engine
 from retrieval.types import Match, Segment
@@ -51,15 +51,16 @@ class _SuspectClips:
         return f"gradio_api/file={quote(str(out))}"
 
 
-def build_match(engine: Engine, options: UiOptions, *, folder: Path) -> Tab:
+def build_match(engine: Engine, options: UiOptions, *, stops: Stops, folder: Path) -> Tab:
     """Lay out the tab; returns what of it follows the library.
 
     Args:
         engine: The one door.
         options: What the interface may do.
+        stops: Switches of the work that this tab starts.
         folder: Where uploads live and cut suspects may be written.
     """
-    stops, clips = Stops(), _SuspectClips(folder / "suspects")
+    clips = _SuspectClips(folder / "suspects")
     found = gr.State(None)
     with gr.Row():
         with gr.Column(scale=3, min_width=280):
@@ -79,7 +80,7 @@ def build_match(engine: Engine, options: UiOptions, *, folder: Path) -> Tab:
     def match(
         path: str | None, score: float, seconds: float, film: str, request: gr.Request
     ) -> Iterator[Any]:
-        yield from _match(engine, stops, (path, score, seconds, film), request)
+        yield from _match(engine, options, stops, (path, score, seconds, film), request)
 
     def play(kept: _Found | None, event: gr.EventData) -> str:
         return _play(kept, event._data.get("index"), clips)
@@ -101,6 +102,7 @@ def build_match(engine: Engine, options: UiOptions, *, folder: Path) -> Tab:
 
 def _match(
     engine: Engine,
+    options: UiOptions,
     stops: Stops,
     given: tuple[str | None, float, float, str],
     request: gr.Request,
@@ -111,18 +113,19 @@ def _match(
         yield _start(engine), "", None
         return
     suspect = Path(path)
-    reports = run(
-        lambda progress, should_stop: engine.match(
-            suspect,
-            min_score=min_score,
-            min_seconds=min_seconds,
-            video=None if film == ANY_FILM else film,
-            progress=progress,
-            should_stop=should_stop,
-        ),
-        stops.start(request.session_hash),
-    )
     try:
+        check_upload(suspect, engine, options)
+        reports = run(
+            lambda progress, should_stop: engine.match(
+                suspect,
+                min_score=min_score,
+                min_seconds=min_seconds,
+                video=None if film == ANY_FILM else film,
+                progress=progress,
+                should_stop=should_stop,
+            ),
+            stops.start(request.session_hash),
+        )
         for report in reports:
             if isinstance(report, Done):
                 yield _matches(engine, suspect, report.value)

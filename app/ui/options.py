@@ -11,12 +11,14 @@ class UiOptions:
 
     Attributes:
         max_upload_bytes: Largest file that a browser may send.
+        max_upload_seconds: Longest film that a browser may send.
         accepts_paths: Whether films may be added by typing a path of this machine. Right only for
             a server that none but its owner can reach.
         may_change: Whether films may be added and removed at all.
     """
 
-    max_upload_bytes: int = 4 * 1024**3
+    max_upload_bytes: int = 2 * 1024**3
+    max_upload_seconds: float = 4 * 3600.0
     accepts_paths: bool = True
     may_change: bool = True
 

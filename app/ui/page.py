@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import gradio as gr
 from fastapi import FastAPI
+from starlette.routing import BaseRoute, Match, Mount
+from starlette.types import ASGIApp, Scope
 
 from app.ui import render
 from app.ui.classify_tab import build_classify
@@ -21,6 +23,7 @@ from app.ui.options import UiOptions
 from app.ui.parts import Tab, fragment
 from app.ui.search_tab import build_search
 from app.ui.theme import make_theme
+from app.ui.work import Stops
 from retrieval.engine import Engine
 
 __all__ = ["build_ui", "mount"]
@@ -37,6 +40,7 @@ def build_ui(engine: Engine, *, options: UiOptions | None = None) -> gr.Blocks:
 
 
 def _build(engine: Engine, options: UiOptions, folder: Path) -> gr.Blocks:
+    match_stops, classify_stops, library_stops = Stops(), Stops(), Stops()
     with gr.Blocks(
         title="Sceneprint", analytics_enabled=False, fill_width=True, delete_cache=CACHE_SECONDS
     ) as blocks:
@@ -45,12 +49,14 @@ def _build(engine: Engine, options: UiOptions, folder: Path) -> gr.Blocks:
             with gr.Tab("Search", id="search"):
                 search = build_search(engine, options)
             with gr.Tab("Match", id="match"):
-                match = build_match(engine, options, folder=folder)
+                match = build_match(engine, options, stops=match_stops, folder=folder)
             with gr.Tab("Classify", id="classify"):
-                classify = build_classify(engine, options)
+                classify = build_classify(engine, options, stops=classify_stops)
             with gr.Tab("Library", id="library"):
-                table = build_library(engine, options)
+                table = build_library(engine, options, stops=library_stops)
         _follow_library(engine, blocks, (header, table), (search, match, classify))
+        for stops in (match_stops, classify_stops, library_stops):
+            blocks.unload(stops.stop)
     return blocks
 
 
@@ -104,6 +110,26 @@ def _mount(app: FastAPI, blocks: gr.Blocks, options: UiOptions) -> None:
         mcp_server=False,
         pwa=False,
     )
+    *own, page = app.router.routes
+    assert isinstance(page, Mount)
+    app.router.routes[-1] = _PageMount(page.app, own)
+
+
+class _PageMount(Mount):
+    """Serves the page at `/` and leaves the API's paths to the API, also its 404 and 405."""
+
+    def __init__(self, page: ASGIApp, own: Sequence[BaseRoute]) -> None:
+        super().__init__("/", app=page, name="page")
+        self.own = own
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match what the API does not know."""
+        path = scope["path"]
+        if path == "/v1" or path.startswith("/v1/"):
+            return Match.NONE, {}
+        if any(route.matches(scope)[0] is Match.PARTIAL for route in self.own):
+            return Match.NONE, {}
+        return super().matches(scope)
 
 
 def _private_folder() -> Path:

@@ -3,12 +3,23 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 
 import gradio as gr
 
+from app.ui.options import UiOptions
 from retrieval.engine import Engine
+from retrieval.errors import MediaLimitError
 
-__all__ = ["ANY_FILM", "Tab", "film_choice", "film_choices", "fragment", "video_extensions"]
+__all__ = [
+    "ANY_FILM",
+    "Tab",
+    "check_upload",
+    "film_choice",
+    "film_choices",
+    "fragment",
+    "video_extensions",
+]
 
 ANY_FILM = ""
 """The value of the film filter that filters nothing."""
@@ -61,3 +72,19 @@ def fragment(value: str, *scripts: str, elem_id: str) -> gr.HTML:
     folder = resources.files("app") / "static"
     code = "\n".join((folder / name).read_text(encoding="utf-8") for name in scripts)
     return gr.HTML(value, js_on_load=code or None, apply_default_css=False, elem_id=elem_id)
+
+
+def check_upload(path: Path, engine: Engine, options: UiOptions) -> None:
+    """Refuse an upload that is no film or longer than uploads may be.
+
+    Raises:
+        MediaError: It cannot be read, or it is too long.
+    """
+    from retrieval.media.probe import probe
+
+    seconds = probe(path, limits=engine.limits).duration_seconds
+    if seconds > options.max_upload_seconds:
+        raise MediaLimitError(
+            f"{path.name} lasts {seconds:.0f} s, an upload at most {options.max_upload_seconds:.0f}"
+            " s; add longer films with `sceneprint ingest`"
+        )

@@ -44,7 +44,7 @@ def test_shows_hits_matches_and_labels() -> None:
     assert "12 ms" in page
     assert "speed 2.00 ×" in page
     assert "0:50.0 – 1:00.0" in page
-    assert "75 %" in page
+    assert "75\u00a0%" in page
     assert "sceneprint serve" in page
 
 

@@ -12,9 +12,12 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from app.http.application import create_app
+from app.settings import Settings
 from app.ui import UiOptions, build_ui, library_tab, mount, render, work
+from app.ui.parts import check_upload
 from retrieval.engine import Engine
-from retrieval.errors import InvalidInputError, OperationCancelled
+from retrieval.errors import InvalidInputError, MediaLimitError, OperationCancelled
 from retrieval.types import (
     Classification,
     IngestOutcome,
@@ -106,7 +109,7 @@ def test_labels_group_by_shot() -> None:
     assert "Shot 1" in page
     assert "Shot 2" in page
     assert page.count("v1/thumbnails/1") == 1
-    assert "75 %" in page
+    assert "75\u00a0%" in page
     assert "Time" in page
 
 
@@ -275,6 +278,26 @@ def test_the_page_names_no_other_host(engine: Engine) -> None:
         assert not re.findall(r"url\(['\"]?https?:|@import", theme.text)
         config = client.get("/config").json()
         assert config["analytics_enabled"] is False
+
+
+def test_the_page_leaves_the_api_its_errors(engine: Engine) -> None:
+    app = create_app(Settings(), engine=engine)
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        assert client.get("/").headers["content-type"].startswith("text/html")
+        for method, path, status in (
+            ("GET", "/v1/nothing", 404),
+            ("POST", "/health", 405),
+            ("PUT", "/v1/videos", 405),
+        ):
+            answer = client.request(method, path)
+            assert answer.status_code == status
+            assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_long_uploads_are_refused(engine: Engine, bunny: Path) -> None:
+    check_upload(bunny, engine, UiOptions(max_upload_seconds=6))
+    with pytest.raises(MediaLimitError, match="lasts 5 s, an upload at most 4 s"):
+        check_upload(bunny, engine, UiOptions(max_upload_seconds=4))
 
 
 def test_files_of_the_machine_are_not_served(engine: Engine, tmp_path: Path) -> None:
