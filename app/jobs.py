@@ -95,6 +95,7 @@ class JobStore:
         self._jobs: dict[str, Job] = {}
         self._claims: dict[str, _Claim] = {}
         self._lock = threading.Lock()
+        self._is_closed = False
 
     def submit(
         self,
@@ -126,6 +127,7 @@ class JobStore:
                     job = self._new_job(kind)
                     if idempotency_key:
                         self._claims[idempotency_key] = _Claim(fingerprint, job)
+                    self._pool.submit(self._run, job, work, on_end)
         except BaseException:
             on_end()
             raise
@@ -136,7 +138,6 @@ class JobStore:
                     "this Idempotency-Key was used for another request; take a new key"
                 )
             return claim.job
-        self._pool.submit(self._run, job, work, on_end)
         return job
 
     def get(self, job_id: str) -> Job:
@@ -166,6 +167,7 @@ class JobStore:
     def close(self, *, timeout_seconds: float = 10.0) -> None:
         """Stop all jobs and wait for them a while."""
         with self._lock:
+            self._is_closed = True
             jobs = list(self._jobs.values())
         for job in jobs:
             job.stop.set()
@@ -175,6 +177,8 @@ class JobStore:
         self._pool.shutdown(wait=False)
 
     def _new_job(self, kind: JobKind) -> Job:
+        if self._is_closed:
+            raise StoreFullError("the server is shutting down")
         if sum(not job.ended.is_set() for job in self._jobs.values()) >= self._max_unfinished:
             raise StoreFullError(f"{self._max_unfinished} jobs wait or run; try again later")
         job = Job(secrets.token_hex(8), kind, _now())

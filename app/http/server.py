@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from fastapi import FastAPI
 
 from app.http.application import create_app
 from app.settings import Settings
 from retrieval.engine import Engine
 from retrieval.errors import InvalidInputError
 
-__all__ = ["run_server", "serving"]
+__all__ = ["run_server", "served", "serving"]
 
 SHUTDOWN_SECONDS = 5
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -67,10 +68,10 @@ def _signals_end_quietly() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _server(app: object, log_level: str) -> uvicorn.Server:
+def _server(app: FastAPI, log_level: str) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
-            app,  # type: ignore[arg-type]
+            app,
             log_level=log_level,
             log_config=None,
             access_log=False,
@@ -128,14 +129,21 @@ def serving(engine: Engine) -> Iterator[Callable[[str], object]]:
     settings = settings.model_copy(
         update={"server": settings.server.model_copy(update={"ui": False, "host": "127.0.0.1"})}
     )
+    with served(create_app(settings, engine=engine)) as port:
+        yield _searcher(port)
+
+
+@contextmanager
+def served(app: FastAPI) -> Iterator[int]:
+    """Serve an application in a thread, on a free port of this machine, which is yielded."""
     listener = _listen("127.0.0.1", 0)
-    server = _server(create_app(settings, engine=engine), "warning")
+    server = _server(app, "warning")
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
-        while not server.started:
+        while not server.started and thread.is_alive():
             time.sleep(0.01)
-        yield _searcher(listener.getsockname()[1])
+        yield listener.getsockname()[1]
     finally:
         server.should_exit = True
         thread.join(SHUTDOWN_SECONDS + 5)
