@@ -51,7 +51,7 @@ class BuiltinConfig:
         map_crop: rows and columns that random crops of the cached maps may lose.
         noise: standard deviation, over the root of the width, of the noise on sentence vectors in
             the third stage, so that other languages, which lie a little beside English, fit too.
-        holdout: train pictures kept out and measured after every epoch; 0 for the final run.
+        holdout: train pictures kept out and measured after every epoch.
         test_split: measured once at the end; `None` measures nothing.
         num_threads: of torch and ONNX Runtime.
         seed: of everything.
@@ -81,7 +81,7 @@ class BuiltinConfig:
     text_rate: float = 1e-4
     map_crop: int = 2
     noise: float = 0.5
-    holdout: int = 0
+    holdout: int = 500
     test_split: str | None = "dev"
     num_threads: int = 2
     seed: int = 0
@@ -108,6 +108,7 @@ TINY = BuiltinConfig(
     heads=FitConfig(epochs=2, batch=8),
     towers=FitConfig(epochs=1, batch=8),
     multilingual=FitConfig(epochs=2, batch=8),
+    holdout=0,
     test_split=None,
     num_threads=1,
 )
