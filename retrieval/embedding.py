@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from retrieval.media.letterbox import common_box, crop, crop_bars
+from retrieval.media.letterbox import Box, common_box, crop, crop_bars
 from retrieval.types import FloatArray
 
 if TYPE_CHECKING:
@@ -25,10 +25,16 @@ __all__ = ["EmbeddedFrames", "FrameEmbedder"]
 
 Picture = NDArray[np.uint8]
 
-BATCH_SIZE = 32
-MAX_WAITING_BATCHES = 2
-NUM_BAR_SAMPLES = 8
+BATCH_SIZE = 8
+"""Small, so that the first frames are encoded while the next are decoded; larger ones are no
+faster on a CPU."""
+MAX_WAITING_BATCHES = 6
+NUM_BAR_SAMPLES = 2
 """Pictures of a batch in which bars are looked for."""
+NUM_BAR_BATCHES = 4
+"""Latest batches whose smallest bars count: one odd picture is not enough to cut."""
+DARK = 32
+"""Level up to which a picture is black."""
 SAME_MEAN, SAME_MAX = 0.8, 4.0
 """Grey levels by which the 16 x 9 cells of two frames may differ to count as the same picture:
 coder noise on a still stays below, anything that moves visibly does not."""
@@ -80,6 +86,7 @@ class FrameEmbedder:
         self._times: list[float] = []
         self._seen: set[float] = set()
         self._vectors: list[FloatArray] = []
+        self._boxes: deque[tuple[tuple[int, ...], Box]] = deque(maxlen=NUM_BAR_BATCHES)
         self._last_cells: FloatArray | None = None
         self._last_vector: FloatArray | None = None
 
@@ -128,7 +135,7 @@ class FrameEmbedder:
 
     def _encode(self, images: list[Picture]) -> FloatArray:
         """Embeddings (N, D) of one batch; runs on the other thread, one batch at a time."""
-        cropped = _without_bars(images)
+        cropped = self._without_bars(images)
         if self._on_batch is not None:
             self._on_batch(cropped)
         is_new = [self._looks_new(image) for image in cropped]
@@ -140,6 +147,27 @@ class FrameEmbedder:
                 self._last_vector = next(rows)
             vectors[place] = self._last_vector
         return vectors
+
+    def _without_bars(self, images: list[Picture]) -> list[Picture]:
+        """Cut off the bars that the latest pictures have in common; looking at all is slow."""
+        if len({image.shape for image in images}) != 1:
+            return crop_bars(images)
+        if self._boxes and self._boxes[-1][0] != images[0].shape:
+            self._boxes.clear()
+        samples = images[:: max(1, len(images) // NUM_BAR_SAMPLES)]
+        telling = [image for image in samples if not _is_dark(image)]
+        if telling:
+            self._boxes.append((images[0].shape, common_box(telling)))
+        if not self._boxes:
+            return images
+        boxes = [box for _, box in self._boxes]
+        smallest = Box(
+            top=min(box.top for box in boxes),
+            bottom=max(box.bottom for box in boxes),
+            left=min(box.left for box in boxes),
+            right=max(box.right for box in boxes),
+        )
+        return [crop(image, smallest) for image in images]
 
     def _looks_new(self, image: Picture) -> bool:
         """Whether the picture differs from the last new one; remembers it if so."""
@@ -153,9 +181,6 @@ class FrameEmbedder:
         return True
 
 
-def _without_bars(images: list[Picture]) -> list[Picture]:
-    """Cut the bars off that some pictures of the batch have in common; looking at all is slow."""
-    if len({image.shape for image in images}) != 1:
-        return crop_bars(images)
-    box = common_box(images[:: max(1, len(images) // NUM_BAR_SAMPLES)])
-    return [crop(image, box) for image in images]
+def _is_dark(image: Picture) -> bool:
+    """Whether nearly all of a picture is black, which tells nothing about bars."""
+    return float(np.percentile(image[::4, ::4].max(axis=2), 90)) <= DARK
