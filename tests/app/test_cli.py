@@ -45,19 +45,6 @@ def _fake_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
 
 
-@pytest.fixture(scope="module")
-def library(
-    tmp_path_factory: pytest.TempPathFactory,
-    colour_film: films.Film,
-    made_film: films.Film,
-    subtitled_film: Path,
-) -> Path:
-    path = tmp_path_factory.mktemp("cli") / "library"
-    with Engine(path, encoder=FakeEncoder(layout_weight=1.0), create=True) as engine:
-        engine.ingest([colour_film.path, made_film.path, subtitled_film])
-    return path
-
-
 class Shell:
     """Runs the program in this process and keeps what it printed."""
 

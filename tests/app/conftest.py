@@ -1,0 +1,40 @@
+"""A small library of made films, read by the tests of both fronts, and clients over it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from retrieval.engine import Engine
+from tests import films
+from tests.app.served import client_of
+from tests.fakes import FakeEncoder
+
+
+@pytest.fixture(scope="session")
+def library(
+    tmp_path_factory: pytest.TempPathFactory,
+    colour_film: films.Film,
+    made_film: films.Film,
+    subtitled_film: Path,
+) -> Path:
+    """Colours, textures and subtitles, ingested with the fake encoder; nobody changes it."""
+    path = tmp_path_factory.mktemp("small") / "library"
+    with Engine(path, encoder=FakeEncoder(layout_weight=1.0), create=True) as engine:
+        engine.ingest([colour_film.path, made_film.path, subtitled_film])
+    return path
+
+
+@pytest.fixture(scope="module")
+def client(library: Path) -> Iterator[TestClient]:
+    """A client of an application over the library."""
+    with client_of(library) as made:
+        yield made
+
+
+@pytest.fixture
+def own_client(tmp_path: Path) -> Iterator[TestClient]:
+    """A client of an empty library that the test may change."""
+    with client_of(tmp_path / "library") as made:
+        yield made
