@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from app.templating import thumbnail_url
 from app.ui import render
 from app.ui.options import UiOptions
-from app.ui.parts import ANY_FILM, Tab, check_upload, film_choice, fragment, video_extensions
+from app.ui.parts import ANY_FILM, QUICK, Tab, check_upload, film_choice, fragment, video_extensions
 from app.ui.work import Done, Stops, notify, run
 from retrieval.engine import Engine
 from retrieval.labels import LabelGroup, builtin_groups, parse_labels
@@ -84,8 +84,8 @@ def build_classify(engine: Engine, options: UiOptions, *, stops: Stops) -> Tab:
         asked = _Asked(image, upload, film, labels, shipped, per)
         yield from _classify(engine, options, stops, asked, request.session_hash)
 
-    gr.on(
-        [button.click, labels.submit],
+    started = gr.on([button.click, labels.submit], render.waiting, None, results, **QUICK)
+    started.then(
         classify,
         [image, upload, film, labels, shipped, per],
         results,

@@ -13,7 +13,7 @@ import gradio as gr
 
 from app.ui import render
 from app.ui.options import UiOptions
-from app.ui.parts import check_upload, fragment, video_extensions
+from app.ui.parts import QUICK, check_upload, fragment, video_extensions
 from app.ui.work import Done, Stops, notify, run
 from retrieval.engine import Engine
 from retrieval.errors import NotFoundError, SceneprintError
@@ -82,8 +82,8 @@ def _adding(engine: Engine, options: UiOptions, stops: Stops) -> Any:
         )
 
     status.stop(stops.stop, None, None, queue=False, api_visibility="private")
-    return gr.on(
-        [button.click, path.submit],
+    started = gr.on([button.click, path.submit], render.waiting, None, status, **QUICK)
+    return started.then(
         ingest,
         [uploads, path, shots],
         [status, uploads],

@@ -13,7 +13,7 @@ import gradio as gr
 from app.templating import MAX_CLIP_SECONDS
 from app.ui import render
 from app.ui.options import UiOptions
-from app.ui.parts import ANY_FILM, Tab, check_upload, film_choice, fragment, video_extensions
+from app.ui.parts import ANY_FILM, QUICK, Tab, check_upload, film_choice, fragment, video_extensions
 from app.ui.work import Done, Stops, notify, run
 from retrieval.engine import Engine
 from retrieval.types import Match, Segment
@@ -85,8 +85,8 @@ def build_match(engine: Engine, options: UiOptions, *, stops: Stops, folder: Pat
     def play(kept: _Found | None, event: gr.EventData) -> str:
         return _play(kept, event._data.get("index"), clips)
 
-    gr.on(
-        [button.click],
+    started = gr.on([button.click], render.waiting, None, results, **QUICK)
+    started.then(
         match,
         [suspect, min_score, min_seconds, film],
         [results, pair, found],

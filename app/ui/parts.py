@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -13,6 +14,7 @@ from retrieval.errors import MediaLimitError
 
 __all__ = [
     "ANY_FILM",
+    "QUICK",
     "Tab",
     "check_upload",
     "film_choice",
@@ -20,6 +22,9 @@ __all__ = [
     "fragment",
     "video_extensions",
 ]
+
+QUICK: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+"""How events are wired that answer at once."""
 
 ANY_FILM = ""
 """The value of the film filter that filters nothing."""

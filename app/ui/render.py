@@ -18,6 +18,7 @@ __all__ = [
     "outcomes",
     "pair",
     "progress",
+    "waiting",
 ]
 
 _STAGES = {
@@ -178,10 +179,17 @@ def _film(engine: Engine, video: Video) -> dict[str, Any]:
     }
 
 
+def waiting() -> str:
+    """What stands there until the work begins: only one heavy work runs at a time."""
+    what = "Waiting for its turn …"
+    return render("progress.html", what=what, figures="", share=None, can_stop=False)
+
+
 def progress(report: Progress | None) -> str:
     """A bar with what is being done, how fast, and how long it will take."""
     if report is None:
-        return render("progress.html", what="Starting …", figures="", share=None)
+        what = "Starting …"
+        return render("progress.html", what=what, figures="", share=None, can_stop=True)
     share = min(1.0, report.done / report.total) if report.total > 0 else None
     figures = [f"{100 * share:.0f} %"] if share is not None else []
     if report.speed:
@@ -190,7 +198,11 @@ def progress(report: Progress | None) -> str:
         figures.append(f"{clock(report.eta_seconds).partition('.')[0]} left")
     stage = _STAGES.get(report.stage, report.stage.capitalize())
     return render(
-        "progress.html", what=f"{stage} {report.item}", figures=" · ".join(figures), share=share
+        "progress.html",
+        what=f"{stage} {report.item}",
+        figures=" · ".join(figures),
+        share=share,
+        can_stop=True,
     )
 
 

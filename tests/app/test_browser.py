@@ -80,6 +80,16 @@ def _is_playing(page: Page, selector: str) -> None:
     )
 
 
+def test_without_a_browser_it_skips_or_fails_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCENEPRINT_BROWSER", "/nowhere/chromium")
+    monkeypatch.delenv("SCENEPRINT_REQUIRE_BROWSER", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="install chromium"):
+        find_browser()
+    monkeypatch.setenv("SCENEPRINT_REQUIRE_BROWSER", "1")
+    with pytest.raises(pytest.fail.Exception, match="/nowhere/chromium"):
+        find_browser()
+
+
 def test_search_and_play_a_hit(page: Page) -> None:
     page.locator("#search-text input").fill("a bicycle leaning against a wall")
     page.keyboard.press("Enter")
