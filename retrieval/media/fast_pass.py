@@ -33,12 +33,14 @@ _SUSPECT = 0.25
 """Change between two sync frames from which there may be a cut between them."""
 _PLACED = 0.4
 """Change from which a sync frame before its time is a cut."""
+_OTHER_SHOT = 0.7
+"""Change from which such a sync frame is believed even where the group before moves wildly."""
 _CERTAIN = 0.8
 """Change that is looked into even where no packet stands out."""
 _SPIKE = 0.4
 """Share of a sync frame's bytes that a packet has at least, on a hard cut."""
 _CERTAIN_SPIKE = 0.8
-"""The same where the encoder is known to put sync frames on cuts: few are left inside groups."""
+"""The same for a cut that nothing but a packet tells of."""
 _CALM_SPIKE = 0.5
 """Below this a group neither moves wildly nor hides a cut, either of which makes encoders begin
 the next group early too."""
@@ -120,9 +122,13 @@ class _GroupSearch:
     def between(self, first: View, second: View, amount: float) -> None:
         """Find the cuts after `first`, up to and including `second`."""
         start, stop = first.picture.sync_number or 0, second.picture.sync_number or 0
-        is_placed = amount >= _PLACED and stop == start + 1 and self._plan.is_early(stop)
-        if is_placed and self._plan.spike(start, stop) < _CALM_SPIKE:
+        is_early = stop == start + 1 and self._plan.is_early(first.seconds, second.seconds)
+        is_placed = is_early and amount >= _PLACED
+        is_calm = self._plan.spike(start, stop) < _CALM_SPIKE
+        if is_placed and (is_calm or amount >= _OTHER_SHOT):
             self._sees_cuts = True
+            if self._hides_cut(start, stop):  # too soon after another cut to get a sync frame
+                self._decode(first, second.seconds, goal=second, is_goal_sure=True)
             self._builder.cut(second.seconds)
         elif is_placed or self._is_worth(amount, start, stop):
             self._decode(first, second.seconds, goal=None if is_placed else second)
@@ -133,30 +139,48 @@ class _GroupSearch:
         if self._is_worth(_SUSPECT, start, len(self._plan.groups)):
             self._decode(last, end_seconds, goal=None)
 
+    def _hides_cut(self, start: int, stop: int) -> bool:
+        """Whether packets alone say that there is a cut inside the groups `[start, stop)`."""
+        return self._plan.spike(start, stop) >= _CERTAIN_SPIKE and self._plan.stands_out(start)
+
     def _is_worth(self, amount: float, start: int, stop: int) -> bool:
         """Whether a cut may well be in the groups `[start, stop)`."""
         if not self._plan.places_cuts:  # older codecs: short groups, cheap to decode
             return amount >= _SUSPECT
         spike = self._plan.spike(start, stop)
-        if amount >= _CERTAIN or (spike >= _CERTAIN_SPIKE and self._plan.stands_out(start)):
+        if self._hides_cut(start, stop):
             return True
-        return amount >= _SUSPECT and spike >= (_CERTAIN_SPIKE if self._sees_cuts else _SPIKE)
+        if self._sees_cuts and stop == start + 1:
+            is_short = self._plan.groups[start].length_seconds <= MIN_SYNC_SECONDS
+            return amount >= _CERTAIN and (is_short or spike >= _CALM_SPIKE)
+        return amount >= _CERTAIN or (amount >= _SUSPECT and spike >= _SPIKE)
 
-    def _decode(self, first: View, end_seconds: float, *, goal: View | None) -> None:
-        """Decode from one sync frame to the next and cut; stop early on arriving at `goal`."""
+    def _decode(
+        self, first: View, end_seconds: float, *, goal: View | None, is_goal_sure: bool = False
+    ) -> None:
+        """Decode from one sync frame to the next and cut.
+
+        Stops early on arriving at what `goal` shows, or (if that is a cut, `is_goal_sure`) where
+        no packet is large any more.
+        """
         self._reader = self._reader or self._open_reader()
         self._reader.seek(first.seconds)
         frame_seconds = 1.0 / float(self._reader.rate)
-        until = end_seconds + 0.5 * frame_seconds
+        until = end_seconds + (-0.5 if is_goal_sure else 0.5) * frame_seconds
         last_big = first.seconds + self._plan.last_big_seconds(first.picture.sync_number or 0)
         detector = SyncDetector(rate=float(self._reader.rate))
         pictures = _window(self._reader.pictures(), first.seconds - 0.5 * frame_seconds, until)
         num_shots = len(self._builder.shots)
         for view in find_cuts(pictures, detector, self._builder, until=until):
-            if goal is None or len(self._builder.shots) == num_shots:
+            if (
+                goal is None
+                or not last_big + _SETTLE_SECONDS < view.seconds < until - frame_seconds
+            ):
                 continue
-            is_settled = last_big + _SETTLE_SECONDS < view.seconds < end_seconds - frame_seconds
-            if is_settled and change(view.signature, goal.signature) < _ARRIVED:
+            if is_goal_sure or (
+                len(self._builder.shots) > num_shots
+                and change(view.signature, goal.signature) < _ARRIVED
+            ):
                 break
 
 

@@ -24,7 +24,7 @@ _CUT_PLACING_CODECS = frozenset({"av1", "h264", "hevc", "libdav1d", "libvpx-vp9"
 _MIN_POINTS, _GRID_SHARE = 3, 0.8
 """Points of a raster that must be, and share of them with a sync frame."""
 _BIG = 0.3
-_LONELY = 3.0
+_LONELY = 2.1
 _MIN_PACKETS = 10
 _TOLERANCE_FRAMES = 4.5
 """Order of decoding moves a sync frame by a few frames against order of showing."""
@@ -35,7 +35,7 @@ class Group:
     """A sync frame and the pictures that depend on it."""
 
     start_seconds: float
-    """From the first group, in order of decoding: good for distances, not for showing."""
+    """From the first group, give or take a few frames of reordering."""
     length_seconds: float
     sync_bytes: int
     largest_bytes: int = 0
@@ -59,16 +59,18 @@ class GroupPlan:
     places_cuts: bool
     """Whether the codec's encoders start a group exactly on a cut."""
 
-    def is_early(self, number: int) -> bool:
-        """Whether group `number` began before its time, so that its encoder saw a cut there."""
-        if not self.places_cuts or not 0 < number < len(self.groups):
-            return False
+    def is_early(self, before_seconds: float, seconds: float) -> bool:
+        """Whether a sync frame stands before its time, so that its encoder saw a cut there.
+
+        Args:
+            before_seconds: Time of the sync frame before it.
+            seconds: Its own time.
+        """
         slack = _TOLERANCE_FRAMES * self.frame_seconds
-        if self.groups[number - 1].length_seconds > self.regular_seconds - slack:
+        if not self.places_cuts or seconds - before_seconds > self.regular_seconds - slack:
             return False
-        return self.grid_seconds is None or not _is_on_grid(
-            self.groups[number].start_seconds, self.grid_seconds, slack
-        )
+        near = 1.5 * self.frame_seconds
+        return self.grid_seconds is None or not _is_on_grid(seconds, self.grid_seconds, near)
 
     def spike(self, first: int, last: int) -> float:
         """Largest packet inside the groups `[first, last)` over the smaller sync frame around.
@@ -130,7 +132,7 @@ def plan_groups(path: Path, *, limits: MediaLimits | None = None) -> GroupPlan:
 
 
 _Entry = tuple[float, int, bool]
-"""Seconds in order of decoding, bytes, and whether it is a sync frame."""
+"""Seconds (of decoding, where the index has no others), bytes, and whether it is a sync frame."""
 
 
 def _indexed(stream: VideoStream) -> list[_Entry]:
@@ -152,7 +154,7 @@ def _demuxed(packets: "Iterator[av.packet.Packet[VideoStream]]", rate: float) ->
         if packet is None:
             return
         if packet.size:
-            stamp = packet.pts if packet.dts is None else packet.dts
+            stamp = packet.dts if packet.pts is None else packet.pts
             seconds = number / rate if stamp is None else float(stamp * packet.time_base)
             yield seconds, packet.size, packet.is_keyframe
             number += 1
