@@ -41,7 +41,7 @@ from retrieval.catalog_vectors import (
 )
 from retrieval.catalog_writes import delete_video, insert_video, problems
 from retrieval.errors import CatalogError, NotFoundError
-from retrieval.types import EncoderId, FloatArray, Scene, Shot, Subtitle, Video
+from retrieval.types import EncoderId, FloatArray, Scene, Segment, Shot, Subtitle, Video
 
 __all__ = ["Catalog", "CatalogTotals", "VideoRecord"]
 
@@ -248,6 +248,23 @@ class Catalog:
                 rows = connection.execute(f"SELECT * FROM shots WHERE shot_id IN ({marks})", some)
                 found.update((row["shot_id"], row_to_shot(row)) for row in rows)
         return [found[shot_id] for shot_id in ids if shot_id in found]
+
+    def shots_between(self, video_id: str, segment: Segment) -> list[Shot]:
+        """Return the shots that a segment touches; the last shot for one after the end."""
+        with self._pool.reader() as connection:
+            rows = connection.execute(
+                """SELECT * FROM shots WHERE video_id = :id AND end_seconds >= :start
+                     AND start_seconds <= :end ORDER BY number LIMIT 1000""",
+                {"id": video_id, "start": segment.start_seconds, "end": segment.end_seconds},
+            ).fetchall()
+            rows = (
+                rows
+                or connection.execute(
+                    "SELECT * FROM shots WHERE video_id = ? ORDER BY number DESC LIMIT 1",
+                    (video_id,),
+                ).fetchall()
+            )
+            return [row_to_shot(row) for row in rows]
 
     def scenes(self, video_id: str) -> list[Scene]:
         """Return the scenes of a video in order; NotFoundError when there is no such video."""

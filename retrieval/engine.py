@@ -8,8 +8,6 @@ reads may come from several threads, and one writer at a time may ingest or remo
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -18,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.catalog import Catalog
+from retrieval.library_info import LibraryInfo, describe_library
 from retrieval.types import (
     Classification,
-    EncoderId,
     Hit,
     IngestSummary,
     Match,
@@ -39,34 +37,11 @@ if TYPE_CHECKING:
     from retrieval.encoders.base import PictureTextEncoder
     from retrieval.encoders.runtime import Device
     from retrieval.media.limits import MediaLimits
-    from retrieval.vectors import FrameVectors, IndexState, ShotVectors
+    from retrieval.vectors import FrameVectors, ShotVectors
 
 __all__ = ["Engine", "LibraryInfo"]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class LibraryInfo:
-    """What a library holds, for a person and for `/ready`."""
-
-    library: Path
-    num_videos: int
-    num_shots: int
-    num_scenes: int
-    num_subtitles: int
-    hours: float
-    """Media time of all videos."""
-    size_bytes: int
-    """Of the library directory (catalog, index, cache), not of the films."""
-    encoder: EncoderId | None
-    """None while no vectors are stored."""
-    generation: str
-    index: str
-    """Backend name."""
-    index_state: "IndexState"
-    """Of the shot index: `empty` (nothing to hold), `current`, or `missing` or `stale`, which the
-    next search mends."""
 
 
 class Engine:
@@ -392,36 +367,6 @@ class Engine:
 
     def info(self) -> LibraryInfo:
         """Count what the library holds."""
-        totals = self.catalog.totals()
-        return LibraryInfo(
-            library=self.library,
-            num_videos=totals.num_videos,
-            num_shots=totals.num_shots,
-            num_scenes=totals.num_scenes,
-            num_subtitles=totals.num_subtitles,
-            hours=totals.duration_seconds / 3600,
-            size_bytes=_directory_bytes(self.library),
-            encoder=self.catalog.encoder(),
-            generation=self.catalog.generation(),
-            index=self._index,
-            index_state=self._index_state(),
-        )
-
-    def _index_state(self) -> "IndexState":
-        from retrieval.vectors import ShotVectors
-
         with self._lock:
-            if self._shot_vectors is not None:
-                return self._shot_vectors.state()
-        encoder = self.catalog.encoder()
-        if encoder is None:
-            return "empty"
-        return ShotVectors(self.catalog, encoder, backend=self._index).state()
-
-
-def _directory_bytes(directory: Path) -> int:
-    total = 0
-    for path in directory.rglob("*"):
-        with suppress(OSError):  # gone meanwhile: a clip, a temporary index
-            total += path.stat().st_size if path.is_file() else 0
-    return total
+            vectors = self._shot_vectors
+        return describe_library(self.catalog, backend=self._index, vectors=vectors)
