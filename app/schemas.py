@@ -88,7 +88,7 @@ class HitView(SegmentView):
             shot_id=hit.shot_id,
             start_frame=hit.start_frame,
             end_frame=hit.end_frame,
-            score=hit.score,
+            score=round(hit.score, 6),
             thumbnail_url="/" + thumbnail_url(hit.shot_id) if hit.shot_id else None,
             clip_url=clip_link(hit.video, hit.segment),
             provenance=[
@@ -96,7 +96,7 @@ class HitView(SegmentView):
                     modality=item.modality,
                     query=item.query,
                     rank=item.rank,
-                    score=item.score,
+                    score=round(item.score, 6),
                     text=item.text,
                 )
                 for item in hit.provenance
@@ -143,8 +143,8 @@ class MatchView(View):
             video_name=match.ref_video.path.name,
             query=SegmentView.of(match.query_segment),
             reference=SegmentView.of(match.ref_segment, match.ref_video),
-            score=match.score,
-            speed_ratio=match.speed_ratio,
+            score=round(match.score, 6),
+            speed_ratio=round(match.speed_ratio, 6),
             reference_clip_url=clip_link(match.ref_video, match.ref_segment),
             evidence=[
                 EvidenceView(

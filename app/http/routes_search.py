@@ -1,6 +1,6 @@
 """`POST /v1/search`: by text as JSON; by text, image and clip together as a form."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from app.http.bodies import Body, body_schema, read_body
 from app.http.cursor import make_cursor, read_cursor
@@ -31,7 +31,7 @@ _BODY = body_schema(
     responses=problems(400, 403, 404, 409, 413, 415, 422, 501, 503),
     summary="Find shots or scenes",
 )
-async def search(request: Request, state: State) -> SearchResult:
+async def search(request: Request, state: State) -> Response:
     """Rank shots or scenes by words, a still and a clip; several parts at once are fused.
 
     Words also search the subtitles. `next_cursor`, given back with the same query, continues.
@@ -39,7 +39,8 @@ async def search(request: Request, state: State) -> SearchResult:
     async with read_body(
         request, body=SearchBody, form=SearchForm, files=("image", "clip")
     ) as body:
-        return await state.compute(lambda: _search(state, body))
+        data = await state.compute(lambda: _search(state, body).model_dump_json())
+    return Response(data, media_type="application/json")  # rendered once, off the event loop
 
 
 def _search(state: AppState, body: Body[SearchForm]) -> SearchResult:
