@@ -52,7 +52,8 @@ class GroupPlan:
 
     groups: tuple[Group, ...]
     regular_seconds: float
-    """Length of a group that nothing interrupts; 0 where there are too few to tell."""
+    """Length of a group that nothing interrupts; 0 where there are too few to tell, infinite where
+    the encoder begins groups on cuts alone."""
     grid_seconds: float | None
     """Distance of sync frames that stand on a fixed raster whatever the film shows."""
     frame_seconds: float
@@ -121,7 +122,7 @@ def plan_groups(path: Path, *, limits: MediaLimits | None = None) -> GroupPlan:
         groups = tuple(_groups(entries))
         codec = stream.codec_context.name
     frame_seconds = 1.0 / float(rate)
-    regular = _regular(groups)
+    regular = _regular(groups, frame_seconds)
     return GroupPlan(
         groups=groups,
         regular_seconds=regular,
@@ -191,10 +192,21 @@ def _group(start: float, length: float, sync_bytes: int, rest: list[tuple[float,
     )
 
 
-def _regular(groups: Sequence[Group]) -> float:
-    """Nearly the longest group; the last one ends with the film and tells nothing."""
+def _regular(groups: Sequence[Group], frame_seconds: float) -> float:
+    """Nearly the longest group; the last one ends with the film and tells nothing.
+
+    Where an encoder's interval ran out, another group has the same length, or the length is one
+    that people set: 250 frames (x264's own) or whole seconds. A longest group that is neither was
+    ended by a cut like all others, and says only that the interval is longer.
+    """
     lengths = sorted(group.length_seconds for group in groups[:-1])
-    return lengths[math.ceil(0.98 * len(lengths)) - 1] if lengths else 0.0
+    if not lengths:
+        return 0.0
+    longest = lengths[math.ceil(0.98 * len(lengths)) - 1]
+    near, same = 1.5 * frame_seconds, 0.6 * frame_seconds
+    is_shared = sum(abs(length - longest) <= same for length in lengths) > 1
+    is_usual = min(abs(longest - 250 * frame_seconds), abs(longest - round(longest))) <= near
+    return longest if is_shared or is_usual else math.inf
 
 
 def _grid(groups: Sequence[Group], regular: float, frame_seconds: float) -> float | None:
