@@ -65,13 +65,19 @@ def moving_shot(seed: int, num_frames: int, *, size: tuple[int, int] = (192, 108
     block = 255 - big[:24, :24].mean(axis=(0, 1)).astype(np.uint8)
     images = []
     for number in range(num_frames):
-        dx, dy = number % 32, (number // 2) % 32
+        dx, dy = _back_and_forth(number, 32), _back_and_forth(number // 2, 32)
         image = big[dy : dy + height, dx : dx + width].copy()
-        left = (seed * 37 + number * 2) % (width - 24)
+        left = _back_and_forth(seed * 37 + number * 2, width - 24)
         top = (seed * 53) % (height - 24)
         image[top : top + 24, left : left + 24] = block
         images.append(image)
     return images
+
+
+def _back_and_forth(number: int, limit: int) -> int:
+    """0, 1, … limit, limit - 1, … 0, 1, …: movement without a jump."""
+    place = number % (2 * limit)
+    return min(place, 2 * limit - place)
 
 
 def flat_shot(
