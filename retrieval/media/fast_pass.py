@@ -65,7 +65,6 @@ def read_fast(
     Returns:
         Where the film ends in seconds (0 without any picture), and warnings.
     """
-    plan = plan_groups(path, limits=limits)
     last: View | None = None
     with ExitStack() as stack:
 
@@ -73,7 +72,9 @@ def read_fast(
             opened = open_pictures(path, limits=limits, should_stop=should_stop)
             return stack.enter_context(opened)
 
-        reader, search = open_reader(), _GroupSearch(plan, builder, open_reader)
+        reader = open_reader()
+        plan = plan_groups(path, stream=reader.stream, limits=limits)
+        search = _GroupSearch(plan, builder, open_reader)
         is_small = len(plan.groups) < MIN_GROUPS and plan.length_seconds <= MAX_SMALL_SECONDS
         if is_small or not reader.has_times:
             detector = SyncDetector(rate=float(reader.rate))

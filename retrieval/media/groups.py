@@ -23,8 +23,12 @@ _CUT_PLACING_CODECS = frozenset({"av1", "h264", "hevc", "libdav1d", "libvpx-vp9"
 """Codecs whose encoders put a sync frame on the cut itself; older ones put it soon after."""
 _MIN_POINTS, _GRID_SHARE = 3, 0.8
 """Points of a raster that must be, and share of them with a sync frame."""
+_MIN_EVEN, _EVEN_SHARE = 5, 0.6
+"""Groups of about one length that make it the interval, and share of all that they must be."""
 _BIG = 0.3
+"""Share of its sync frame's bytes from which a packet is large."""
 _LONELY = 2.1
+"""How far above the usual size of its group a packet stands that a cut made."""
 _MIN_PACKETS = 10
 _TOLERANCE_FRAMES = 4.5
 """Order of decoding moves a sync frame by a few frames against order of showing."""
@@ -109,26 +113,37 @@ class GroupPlan:
         return group is not None and group.largest_bytes > _LONELY * group.usual_bytes
 
 
-def plan_groups(path: Path, *, limits: MediaLimits | None = None) -> GroupPlan:
+def plan_groups(
+    path: Path, *, stream: VideoStream | None = None, limits: MediaLimits | None = None
+) -> GroupPlan:
     """Read where the groups of a film are, from its index or else from its packets.
+
+    Args:
+        path: A film.
+        stream: Its film stream where the file is open already: with a full index in it, which
+            MP4 and MOV have, the file is not opened again.
+        limits: Bounds on the file.
 
     Raises:
         NotFoundError, NotMediaError, CorruptMediaError, MediaLimitError: see `open_media`.
     """
+    if stream is not None and (indexed := _indexed(stream)):
+        return _plan(stream, indexed)
     with open_media(path, limits=limits) as container:
-        stream = film_stream(container, path)
-        rate = frame_rate(stream)
-        entries = _indexed(stream) or _demuxed(container.demux(stream), float(rate))
-        groups = tuple(_groups(entries))
-        codec = stream.codec_context.name
-    frame_seconds = 1.0 / float(rate)
+        film = film_stream(container, path)
+        return _plan(film, _demuxed(container.demux(film), float(frame_rate(film))))
+
+
+def _plan(stream: VideoStream, entries: "Iterable[_Entry]") -> GroupPlan:
+    groups = tuple(_groups(entries))
+    frame_seconds = 1.0 / float(frame_rate(stream))
     regular = _regular(groups, frame_seconds)
     return GroupPlan(
         groups=groups,
         regular_seconds=regular,
         grid_seconds=_grid(groups, regular, frame_seconds),
         frame_seconds=frame_seconds,
-        places_cuts=codec in _CUT_PLACING_CODECS,
+        places_cuts=stream.codec_context.name in _CUT_PLACING_CODECS,
     )
 
 
@@ -203,6 +218,10 @@ def _regular(groups: Sequence[Group], frame_seconds: float) -> float:
     if not lengths:
         return 0.0
     longest = lengths[math.ceil(0.98 * len(lengths)) - 1]
+    middle = lengths[len(lengths) // 2]
+    alike = [n for n in lengths if abs(n - middle) <= _TOLERANCE_FRAMES * frame_seconds]
+    if len(lengths) >= _MIN_EVEN and len(alike) >= _EVEN_SHARE * len(lengths):
+        return alike[-1]  # nearly all are of one length, but for the order of decoding
     near, same = 1.5 * frame_seconds, 0.6 * frame_seconds
     is_shared = sum(abs(length - longest) <= same for length in lengths) > 1
     is_usual = min(abs(longest - 250 * frame_seconds), abs(longest - round(longest))) <= near
