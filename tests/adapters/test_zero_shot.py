@@ -37,9 +37,7 @@ def test_no_weight_counts_as_equal_weight() -> None:
     np.testing.assert_allclose(scores, [0.5, 0.5])
 
 
-@pytest.mark.parametrize(
-    "prompts", [[], [np.empty((0, 2), np.float32)], [X], [np.stack([X, -X])]]
-)
+@pytest.mark.parametrize("prompts", [[], [np.empty((0, 2), np.float32)], [X], [np.stack([X, -X])]])
 def test_bad_prompts(prompts: list[np.ndarray]) -> None:
     with pytest.raises(ValueError, match="label"):
         class_matrix(prompts)
