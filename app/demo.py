@@ -100,7 +100,7 @@ def _ingest(engine: Engine, footage: Footage, console: Console) -> IngestSummary
         video = names.get(outcome.video_id or "")
         length, shots = (clock(video.duration_seconds), str(video.num_shots)) if video else ("", "")
         told = outcome.status if outcome.reason is None else f"{outcome.status}: {outcome.reason}"
-        table.add_row(escape(outcome.path.name), length, shots, escape(told))
+        table.add_row(escape(outcome.name), length, shots, escape(told))
     console.print(table)
     return summary
 
@@ -127,7 +127,7 @@ def _best(hits: Sequence[Hit]) -> tuple[str, str, str]:
         return "nothing", "", ""
     best = hits[0]
     where = f"{clock(best.segment.start_seconds)} – {clock(best.segment.end_seconds)}"
-    return escape(best.video.path.name), where, f"{best.score:.3f}"
+    return escape(best.video.name), where, f"{best.score:.3f}"
 
 
 def _match(engine: Engine, footage: Footage, console: Console) -> tuple[list[Match], float]:
@@ -142,7 +142,7 @@ def _match(engine: Engine, footage: Footage, console: Console) -> tuple[list[Mat
         query, ref = match.query_segment, match.ref_segment
         table.add_row(
             f"{clock(query.start_seconds)} – {clock(query.end_seconds)}",
-            escape(match.ref_video.path.name),
+            escape(match.ref_video.name),
             f"{clock(ref.start_seconds)} – {clock(ref.end_seconds)}",
             f"{match.speed_ratio:.2f} ×",
             f"{match.score:.3f}",
@@ -157,12 +157,12 @@ def _classify(engine: Engine, console: Console) -> list[FilmLabels]:
     table = _table("film", "most likely", ">share")
     films = []
     for video in engine.videos():
-        if video.path.name == TITLE_CARD:
+        if video.name == TITLE_CARD:
             continue
         found = engine.classify(video.video_id, groups=groups, per="video")
         films.append(FilmLabels(video, found))
         best = found[0].best
-        table.add_row(escape(video.path.name), escape(best.label), f"{100 * best.score:.0f} %")
+        table.add_row(escape(video.name), escape(best.label), f"{100 * best.score:.0f} %")
     console.print(table)
     return films
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from retrieval import errors
+from retrieval.types import readable
 
 __all__ = [
     "ABORTED",
@@ -91,7 +92,7 @@ class Problem:
             "type": f"urn:sceneprint:problem:{self.slug}",
             "title": self.title,
             "status": self.status,
-            "detail": self.detail,
+            "detail": readable(self.detail),
         }
         if instance is not None:
             body["instance"] = instance

@@ -112,7 +112,7 @@ def _query(query: QueryHits, thumbnail: Thumbnail) -> dict[str, Any]:
 def _hit(hit: Hit, thumbnail: Thumbnail) -> dict[str, Any]:
     lines = [source.text for source in hit.provenance if source.text]
     return {
-        "name": hit.video.path.name,
+        "name": hit.video.name,
         "range": f"{hit.start_timecode} – {hit.end_timecode}",
         "score": hit.score,
         "picture": inline_jpeg(thumbnail(hit.shot_id)),
@@ -123,7 +123,7 @@ def _hit(hit: Hit, thumbnail: Thumbnail) -> dict[str, Any]:
 def _match(match: Match, report: Report, thumbnail: Thumbnail) -> dict[str, Any]:
     query, ref = match.query_segment, match.ref_segment
     return {
-        "name": match.ref_video.path.name,
+        "name": match.ref_video.name,
         "query_range": f"{clock(query.start_seconds)} – {clock(query.end_seconds)}",
         "ref_range": f"{clock(ref.start_seconds)} – {clock(ref.end_seconds)}",
         "query_span": _span(query.start_seconds, query.end_seconds, report.suspect_seconds),
@@ -136,7 +136,7 @@ def _match(match: Match, report: Report, thumbnail: Thumbnail) -> dict[str, Any]
 
 def _film(labels: FilmLabels, report: Report, thumbnail: Thumbnail) -> dict[str, Any]:
     return {
-        "name": labels.video.path.name,
+        "name": labels.video.name,
         "picture": _picture(labels.video, report, thumbnail),
         "groups": [
             {"name": item.group.replace("_", " "), "scores": item.scores[:5]}

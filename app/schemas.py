@@ -82,7 +82,7 @@ class HitView(SegmentView):
         return cls(
             **times(hit.segment, hit.video),
             video_id=hit.video.video_id,
-            video_name=hit.video.path.name,
+            video_name=hit.video.name,
             unit=hit.unit,
             number=hit.number,
             shot_id=hit.shot_id,
@@ -140,7 +140,7 @@ class MatchView(View):
         """Render a match."""
         return cls(
             video_id=match.ref_video.video_id,
-            video_name=match.ref_video.path.name,
+            video_name=match.ref_video.name,
             query=SegmentView.of(match.query_segment),
             reference=SegmentView.of(match.ref_segment, match.ref_video),
             score=round(match.score, 6),

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from app.templating import clip_url
-from retrieval.types import Segment, Video, timecode
+from retrieval.types import Segment, Video, readable, timecode
 
 __all__ = [
     "EXAMPLE_SEGMENT",
@@ -29,9 +29,19 @@ EXAMPLE_SEGMENT = {
 
 
 class View(BaseModel):
-    """Base of all models that leave: frozen."""
+    """Base of all models that leave: frozen, and with text that UTF-8 can carry.
+
+    File names are bytes; those that are no UTF-8 come with lone surrogates, which no JSON can hold.
+    """
 
     model_config = ConfigDict(frozen=True)
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _readable(cls, value: Any) -> Any:
+        if isinstance(value, list):
+            return [cls._readable(item) for item in value]
+        return readable(value) if isinstance(value, str) else value
 
 
 def example(**values: Any) -> ConfigDict:

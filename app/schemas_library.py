@@ -71,7 +71,7 @@ class VideoView(View):
         """Render a video; its path stays on this machine."""
         return cls(
             video_id=video.video_id,
-            name=video.path.name,
+            name=video.name,
             duration_seconds=video.duration_seconds,
             size_bytes=video.size_bytes,
             container=video.container,
@@ -178,7 +178,7 @@ class OutcomeView(View):
     def of(cls, outcome: IngestOutcome) -> "OutcomeView":
         """Render an outcome; only the file name of its path is shown."""
         return cls(
-            name=outcome.path.name,
+            name=outcome.name,
             status=outcome.status,
             video_id=outcome.video_id,
             reason=outcome.reason,

@@ -24,7 +24,7 @@ def resolve(text: str, videos: Sequence[Video], *, library: Path) -> Video:
         lambda video: video.video_id == text,
         lambda video: str(video.path) == os.path.abspath(text),
         lambda video: len(text) >= _MIN_PREFIX and video.video_id.startswith(text),
-        lambda video: video.path.name == text,
+        lambda video: text in (video.path.name, video.name),
         lambda video: video.path.stem == text,
     )
     for rule in rules if text and "\0" not in text else ():
@@ -43,8 +43,8 @@ def not_found(text: str, videos: Sequence[Video], *, library: Path) -> NotFoundE
     """Return the error for a name that fits no video, with the nearest ones."""
     names: dict[str, str] = {}
     for video in videos:
-        for name in (video.path.name, video.path.stem, video.video_id):
-            names.setdefault(name.casefold(), f"{video.path.name} ({video.video_id})")
+        for name in (video.name, video.path.stem, video.video_id):
+            names.setdefault(name.casefold(), f"{video.name} ({video.video_id})")
     near = get_close_matches(text.casefold()[:200], names, n=6, cutoff=0.5)
     shown = list(dict.fromkeys(names[name] for name in near))[:3]
     advice = f"near it: {', '.join(shown)}" if shown else "`sceneprint list` shows what there is"

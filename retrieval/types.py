@@ -5,6 +5,7 @@ seconds from the start of the video; segments are half-open `[start_seconds, end
 """
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -36,6 +37,7 @@ __all__ = [
     "Subtitle",
     "Unit",
     "Video",
+    "readable",
     "timecode",
 ]
 
@@ -44,6 +46,7 @@ Frames = NDArray[np.uint8]  # (N, H, W, 3) RGB
 Unit = Literal["shot", "scene"]
 ShotMode = Literal["fast", "precise"]
 Modality = Literal["picture", "subtitle"]
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,11 @@ class Video:
     """UTC, ISO 8601."""
     warnings: tuple[str, ...] = ()
     """What was repaired or left out while ingesting, for a person to read."""
+
+    @property
+    def name(self) -> str:
+        """The file name for showing; see `readable`."""
+        return readable(self.path.name)
 
     @property
     def has_picture(self) -> bool:
@@ -293,6 +301,11 @@ class IngestOutcome:
     media_seconds: float = 0.0
     wall_seconds: float = 0.0
 
+    @property
+    def name(self) -> str:
+        """The file name for showing; see `readable`."""
+        return readable(self.path.name)
+
 
 @dataclass(frozen=True)
 class IngestSummary:
@@ -306,6 +319,11 @@ class IngestSummary:
     def count(self, status: str) -> int:
         """Number of files with this status."""
         return sum(outcome.status == status for outcome in self.outcomes)
+
+
+def readable(text: str) -> str:
+    """Text that UTF-8 can carry: bytes of a file name that are no UTF-8 become U+FFFD."""
+    return _LONE_SURROGATE.sub("\ufffd", text)
 
 
 def timecode(seconds: float, frame_rate: Fraction | None) -> str:

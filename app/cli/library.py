@@ -34,7 +34,7 @@ def list_videos(library: LibraryOption = None, as_json: JsonOption = False) -> N
     rows = [
         (
             ids[video.video_id],
-            video.path.name,
+            video.name,
             clock(video.duration_seconds),
             f"{video.width}x{video.height}" if video.has_picture else "sound only",
             str(video.num_shots),
@@ -121,9 +121,11 @@ def _library_info(state: "LibraryInfo", *, as_json: bool) -> None:
 
 
 def _print_pairs(*pairs: tuple[str, str]) -> None:
+    from retrieval.types import readable
+
     width = max(len(name) for name, _ in pairs)
     for name, value in pairs:
-        print(f"{name:<{width}}  {value}")
+        print(f"{name:<{width}}  {readable(value)}")
 
 
 def _video_info(engine: "Engine", video: "Video", *, as_json: bool) -> None:
@@ -171,7 +173,7 @@ def _print_video(video: "Video") -> None:
     rate = "" if video.frame_rate is None else f", {float(video.frame_rate):g} frames/s"
     picture = f"{video.width}x{video.height} {video.video_codec}{rate}"
     _print_pairs(
-        ("Film", video.path.name),
+        ("Film", video.name),
         ("Id", video.video_id),
         ("Path", str(video.path)),
         ("Length", clock(video.duration_seconds)),
@@ -203,4 +205,4 @@ def remove(
         print_json([video_json(video) for video in removed])
         return
     for video in removed:
-        print(f"removed {video.path.name} ({video.num_shots} shots); the file stays")
+        print(f"removed {video.name} ({video.num_shots} shots); the file stays")

@@ -92,7 +92,7 @@ def _print_matches(matches: list["Match"]) -> None:
             range_text(
                 clock(item.query_segment.start_seconds), clock(item.query_segment.end_seconds)
             ),
-            item.ref_video.path.name,
+            item.ref_video.name,
             range_text(clock(item.ref_segment.start_seconds), clock(item.ref_segment.end_seconds)),
             f"{item.speed_ratio:.2f} ×",
         )

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,6 +24,8 @@ __all__ = [
 
 Heading = tuple[str, Literal["left", "right", "fold"]]
 """Column heading and how its cells are set; the `fold` columns share what room is left."""
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+"""What Python makes of a byte in a file name that is no UTF-8; no encoder of UTF-8 takes it."""
 
 
 def console() -> "Console":
@@ -53,8 +56,12 @@ def log_to_stderr() -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print a JSON document; film names and subtitles stay readable in any script."""
-    print(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
+    """Print a JSON document; film names and subtitles stay readable in any script.
+
+    Bytes of a path that are no UTF-8 are escaped, so that programs get the very path back.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+    print(LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def print_table(
@@ -63,9 +70,11 @@ def print_table(
     """Print rows under headings; markup in cells is shown as it is, never interpreted."""
     from rich.text import Text
 
+    from retrieval.types import readable
+
     table = _table(headings, title)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(readable(cell)) for cell in row))
     console().print(table)
 
 

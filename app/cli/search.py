@@ -115,7 +115,7 @@ def _print_hits(hits: list["Hit"]) -> None:
         (
             str(number),
             f"{hit.score:.3f}",
-            hit.video.path.name,
+            hit.video.name,
             f"{hit.unit} {hit.number}",
             range_text(hit.start_timecode, hit.end_timecode),
             "\n".join(found_by(item) for item in hit.provenance),

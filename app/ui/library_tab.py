@@ -191,13 +191,13 @@ def _removing(engine: Engine, table: gr.HTML, confirm: _Confirm) -> None:
             notify(error)
             return gr.Row(visible=False), "", ""
         text = "This forgets its shots and subtitles; the file itself stays where it is."
-        name = re.sub(r"([\\`*_{}\[\]<>#|!$~&])", r"\\\1", video.path.name)
+        name = re.sub(r"([\\`*_{}\[\]<>#|!$~&])", r"\\\1", video.name)
         return gr.Row(visible=True), f"**Remove {name}?** {text}", video.video_id
 
     def forget(video_id: str) -> tuple[Any, str, str]:
         try:
             video = engine.remove(video_id)
-            gr.Info(escape(f"{video.path.name} was removed."), title="Removed")
+            gr.Info(escape(f"{video.name} was removed."), title="Removed")
         except Exception as error:
             notify(error)
         return gr.Row(visible=False), library_table(engine), ""

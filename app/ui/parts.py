@@ -63,7 +63,7 @@ def video_extensions() -> list[str]:
 
 def film_choices(engine: Engine, *, none: str = "Any film") -> list[tuple[str, str]]:
     """All films by name, after the choice of none in particular."""
-    films = [(video.path.name, video.video_id) for video in engine.videos()]
+    films = [(video.name, video.video_id) for video in engine.videos()]
     return [(none, ANY_FILM), *films]
 
 

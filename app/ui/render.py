@@ -5,7 +5,16 @@ from typing import Any
 
 from app.templating import clip_url, clock, render, thumbnail_url
 from retrieval.engine import Engine, LibraryInfo
-from retrieval.types import Classification, Hit, IngestSummary, Match, Progress, Provenance, Video
+from retrieval.types import (
+    Classification,
+    Hit,
+    IngestSummary,
+    Match,
+    Progress,
+    Provenance,
+    Video,
+    readable,
+)
 
 __all__ = [
     "empty",
@@ -53,7 +62,7 @@ def _hit(rank: int, hit: Hit) -> dict[str, Any]:
     lines = [source.text for source in hit.provenance if source.text]
     return {
         "rank": rank,
-        "name": hit.video.path.name,
+        "name": hit.video.name,
         "start": hit.start_timecode,
         "end": hit.end_timecode,
         "length": f"{segment.duration_seconds:.1f} s",
@@ -89,7 +98,7 @@ def matches(found: Sequence[Match], *, query_seconds: float) -> str:
         query, ref = match.query_segment, match.ref_segment
         rate = match.ref_video.frame_rate
         row = {
-            "name": match.ref_video.path.name,
+            "name": match.ref_video.name,
             "query_start": clock(query.start_seconds),
             "query_end": clock(query.end_seconds),
             "ref_start": clock(ref.start_seconds),
@@ -116,7 +125,7 @@ def pair(match: Match, *, query_src: str) -> str:
     query, ref = match.query_segment, match.ref_segment
     return render(
         "pair.html",
-        name=match.ref_video.path.name,
+        name=match.ref_video.name,
         query_start=clock(query.start_seconds),
         query_end=clock(query.end_seconds),
         ref_start=clock(ref.start_seconds),
@@ -166,7 +175,7 @@ def _film(engine: Engine, video: Video) -> dict[str, Any]:
     shots = engine.shots(video.video_id) if video.has_picture else []
     return {
         "video_id": video.video_id,
-        "name": video.path.name,
+        "name": video.name,
         "path": video.path,
         "thumbnail": thumbnail_url(shots[len(shots) // 2].shot_id) if shots else None,
         "duration_seconds": video.duration_seconds,
@@ -199,7 +208,7 @@ def progress(report: Progress | None) -> str:
     stage = _STAGES.get(report.stage, report.stage.capitalize())
     return render(
         "progress.html",
-        what=f"{stage} {report.item}",
+        what=readable(f"{stage} {report.item}"),
         figures=" · ".join(figures),
         share=share,
         can_stop=True,
@@ -219,7 +228,7 @@ def outcomes(summary: IngestSummary) -> str:
     rows = [
         {
             "status": outcome.status,
-            "name": outcome.path.name,
+            "name": outcome.name,
             "note": outcome.reason or "; ".join(outcome.warnings),
         }
         for outcome in summary.outcomes
