@@ -65,12 +65,13 @@ def scan(paths: Sequence[Path], *, library: Path) -> Scan:
 
 
 def _walk(root: Path, library: Path, result: Scan) -> Iterator[Path]:
-    own = library.resolve()
     ignored: Counter[str] = Counter()
     for folder, names, files in os.walk(root):
         here = Path(folder)
         names[:] = sorted(
-            name for name in names if not name.startswith(".") and (here / name).resolve() != own
+            name
+            for name in names
+            if not name.startswith(".") and not _is_same(here / name, library)
         )
         for name in sorted(files):
             file = here / name
@@ -80,7 +81,7 @@ def _walk(root: Path, library: Path, result: Scan) -> Iterator[Path]:
             if suffix not in MEDIA_SUFFIXES:
                 ignored[suffix or "no suffix"] += 1
             elif file.is_symlink() and not _leads_inside(file, root):
-                reason = "a link that leads out of the folder; name its target to ingest it"
+                reason = "a link out of the folder or to nothing; name its target to ingest it"
                 result.outcomes.append(IngestOutcome(file, "skipped", reason=reason))
             else:
                 yield file
@@ -92,7 +93,14 @@ def _walk(root: Path, library: Path, result: Scan) -> Iterator[Path]:
 def _leads_inside(link: Path, root: Path) -> bool:
     try:
         return link.resolve(strict=True).is_relative_to(root.resolve())
-    except OSError:  # to nowhere, or in a circle
+    except (OSError, RuntimeError):  # to nowhere, or in a circle (RuntimeError before 3.13)
+        return False
+
+
+def _is_same(folder: Path, other: Path) -> bool:
+    try:
+        return folder.samefile(other)
+    except OSError:  # a link in a circle, or one of them is gone
         return False
 
 

@@ -1,5 +1,6 @@
 """`sceneprint ingest`: films and folders into the library."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -68,10 +69,10 @@ def exit_code(summary: "IngestSummary", paths: list[Path]) -> int:
 
     if summary.was_cancelled:
         return ABORTED
-    named = {path.resolve() for path in paths}
+    named = {os.path.abspath(path) for path in paths}
     failed = [item for item in summary.outcomes if item.status == "failed"]
     usable = [item for item in summary.outcomes if item.video_id is not None]
-    has_named_failure = any(item.path.resolve() in named for item in failed)
+    has_named_failure = any(os.path.abspath(item.path) in named for item in failed)
     return USER_ERROR if has_named_failure or not usable else 0
 
 
@@ -103,7 +104,7 @@ def _print_summary(summary: "IngestSummary") -> None:
 
 def _rows(outcome: "IngestOutcome") -> list[tuple[str, str, str]]:
     """What a person should read about one file: nothing where it was merely unchanged."""
-    name = outcome.path.name
+    name = outcome.name
     if outcome.status == "unchanged":
         return []
     reasons = [outcome.reason] if outcome.reason else []

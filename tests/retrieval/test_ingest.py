@@ -330,3 +330,13 @@ def test_bad_calls(library: Library, tmp_path: Path, folder: Path) -> None:
         library.ingest(folder, shots="slow")
     with pytest.raises(InvalidInputError, match="sync"):
         library.ingest(folder, detector="magic")
+
+
+def test_links_in_circles_are_left_out(library: Library, folder: Path) -> None:
+    (folder / "self.mp4").symlink_to("self.mp4")
+    (folder / "around").symlink_to("around")
+    (folder / "loop").symlink_to(".", target_is_directory=True)
+    summary = library.ingest(folder)
+    assert statuses(summary)["colours.mp4"] == "added"
+    assert statuses(summary)["self.mp4"] == "skipped"
+    assert summary.count("added") == 1
