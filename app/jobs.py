@@ -215,10 +215,18 @@ class JobStore:
             if job.problem.status >= 500:
                 logger.error("job %s failed", job.job_id, exc_info=exc)
         finally:
-            on_end()
+            _tidied(job, on_end)
             job.finished_at, job.finished_clock = _now(), time.monotonic()
             job.status = status
             job.ended.set()
+
+
+def _tidied(job: Job, on_end: Callable[[], None]) -> None:
+    """Tidy up; what goes wrong there must not keep the job from ending."""
+    try:
+        on_end()
+    except Exception:
+        logger.exception("tidying up after job %s failed", job.job_id)
 
 
 def _now() -> str:

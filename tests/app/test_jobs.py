@@ -132,3 +132,16 @@ def test_close_stops_what_runs() -> None:
     assert job.view().status == "cancelled"
     assert ended.is_set()
     assert store.count_unfinished() == 0
+
+
+def test_a_failure_in_tidying_still_ends_the_job(
+    store: JobStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise OSError("the disk is gone")
+
+    job = store.submit("match", _at_once, on_end=fail)
+    assert job.ended.wait(5)
+    assert job.status == "done"
+    assert store.count_unfinished() == 0
+    assert "tidying up" in caplog.text
