@@ -153,12 +153,17 @@ async def _read_form(data: FormData, form: type[T], files: Sequence[str]) -> Bod
         elif name in files:
             parts[name] = value
         else:
-            raise RequestValidationError([_error((name,), "is not a file that is taken here")])
+            message = f"is not a file that is taken here; expected {_names(files)}"
+            raise RequestValidationError([_error((name,), message)])
     wrong = next((name for name in files if name in fields), None)
     if wrong is not None:
         raise RequestValidationError([_error((wrong,), "expected a file with a file name")])
     checked = _validated(form, fields)
     return await anyio.to_thread.run_sync(_store, checked, parts)
+
+
+def _names(files: Sequence[str]) -> str:
+    return " or ".join(f"`{name}`" for name in files)
 
 
 def _store(fields: T, parts: Mapping[str, UploadFile]) -> Body[T]:

@@ -430,3 +430,11 @@ class TestClassify:
         assert [item["shot_number"] for item in items] == [0, 1, 2]
         assert_problem(client.post("/v1/videos/zzz/classify", json={}), 404)
         assert_problem(client.post("/v1/videos/colours.mp4/classify", json={"per": "film"}), 422)
+
+
+def test_a_file_under_a_wrong_name_is_told_the_right_ones(client: TestClient) -> None:
+    answer = client.post("/v1/search", files={"picture": ("a.png", b"x", "image/png")})
+    assert answer.status_code == 422
+    assert "expected `image` or `clip`" in answer.json()["detail"]
+    answer = client.post("/v1/match", files={"video": ("a.mp4", b"x", "video/mp4")})
+    assert "expected `film`" in answer.json()["detail"]
