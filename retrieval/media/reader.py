@@ -122,12 +122,27 @@ class PictureReader:
         """
         if not self.has_times:
             return
+        self._show_first_packet()
         for back in _SEEK_BACK_SECONDS:
             if self._try_seek(seconds - back, seconds):
                 return
         self._resumed = None
         with contextlib.suppress(av.error.FFmpegError):
             self._container.seek(self._stream.start_time or 0, stream=self._stream)
+
+    def _show_first_packet(self) -> None:
+        """Let the decoder of 4:4:4 H.264 see which encoder made the stream, before the first seek.
+
+        Old x264 wrote such films in a way of its own, which FFmpeg undoes once it has read the
+        build number; only the first packet of a film has it. Without, all pictures are garbage.
+        """
+        context = self._stream.codec_context
+        if context.is_open or context.name != "h264" or "444" not in (context.pix_fmt or ""):
+            return
+        with contextlib.suppress(av.error.FFmpegError, EOFError):
+            packet = next(self._container.demux(self._stream), None)
+            if packet is not None:
+                self._decode(packet)
 
     def _try_seek(self, target: float, wanted: float) -> bool:
         """Go to `target`; False where no sync frame follows up to the time that is wanted.
