@@ -18,10 +18,10 @@ __all__ = ["FRAME_RATE", "make_bench_film", "shot_lengths"]
 FRAME_RATE = 24
 _SHOT_SECONDS = (2.0, 7.0)
 _GRAIN_FRAMES = 8
-_GRAIN_DEVIATION = 2.7
-# Coarse to fine. With this much detail over this little grain x264 needs about 4 Mbit/s, tells a
-# cut from a pan and puts a sync frame at each cut, as it does in films.
-_DETAILS = ((256, 1.0), (64, 0.5), (16, 0.4), (4, 0.4), (2, 0.3))
+_GRAIN_DEVIATION = 2.5
+# Coarse to fine. With this much detail over this little grain a sync frame takes about 200 KB, as
+# in films; x264 tells a cut from a pan and puts a sync frame at each cut, as it does there.
+_DETAILS = ((256, 1.0), (64, 0.5), (16, 0.25), (4, 0.12), (2, 0.05))
 Planes = NDArray[np.uint8]
 
 
