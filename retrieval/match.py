@@ -22,6 +22,7 @@ from retrieval.embedding import FrameEmbedder
 from retrieval.errors import InvalidInputError, MediaError, NotFoundError, OperationCancelled
 from retrieval.match_candidates import find_candidates
 from retrieval.match_layout import describe
+from retrieval.match_lines import SPEEDS
 from retrieval.match_stored import align_stored
 from retrieval.match_verify import Alignment, QueryFrames, ReferenceFrames, align, extend, glance
 from retrieval.match_voting import Candidate
@@ -57,6 +58,8 @@ MIN_SEED_SCORE = 0.5
 SURE_SCORE = 0.9
 MIN_EXPLAINED = 0.8
 """Share of a candidate's query frames that a match must cover to explain it."""
+MIN_SPEED, MAX_SPEED = 0.98 * float(SPEEDS[0]), 1.02 * float(SPEEDS[-1])
+"""Fitting may move a line a little beyond the speeds that are tried; farther, it has slipped."""
 NUM_EVIDENCE = 8
 MAX_OVERLAP = 0.5
 """Share of a match's query that a better match of the same video may cover before it is the same
@@ -220,8 +223,11 @@ class _Finder:
             logger.warning("comparing by stored embeddings only: %s", exc)
             self._references[video.video_id] = None
             alignment = self._aligned(candidate, video)
-        if alignment is not None and self._seconds(alignment) >= self._min_seconds:
-            self._found.append(_Found(video, alignment))
+        if alignment is None or not MIN_SPEED <= alignment.line.speed <= MAX_SPEED:
+            return
+        item = _Found(video, alignment)
+        if self._query_segment(item).duration_seconds >= self._min_seconds:
+            self._found.append(item)
 
     def matches(self, path: Path, *, min_score: float) -> list[Match]:
         """What was found, best first, without finding the same thing twice."""
@@ -274,15 +280,18 @@ class _Finder:
                 return None
         return self._videos[video_id]
 
-    def _seconds(self, alignment: Alignment) -> float:
-        segment = self._query_segment(alignment)
-        return segment.duration_seconds
+    def _query_segment(self, item: _Found) -> Segment:
+        """From the first frame that shows the reference to one step after the last.
 
-    def _query_segment(self, alignment: Alignment) -> Segment:
-        """From the first frame that shows the reference to one step after the last."""
+        It ends where the line leaves the reference: a still picture goes on resembling its last
+        frame, but nothing of it is copied any more.
+        """
+        alignment, line = item.alignment, item.alignment.line
+        leaves_at = (item.video.duration_seconds - line.offset_seconds) / line.speed
         start = float(self._query.times[alignment.first])
         end = float(self._query.times[alignment.last]) + self._query.step_seconds
-        return Segment(start, max(start, min(end, self._query.duration_seconds)))
+        start = max(start, -line.offset_seconds / line.speed)
+        return Segment(start, max(start, min(end, leaves_at, self._query.duration_seconds)))
 
     def _is_explained(self, candidate: Candidate) -> bool:
         """Whether a match of the same video covers the candidate's query frames already.
@@ -294,7 +303,7 @@ class _Finder:
         for item in self._found:
             if item.video.video_id != candidate.video_id:
                 continue
-            segment = self._query_segment(item.alignment)
+            segment = self._query_segment(item)
             inside = (times >= segment.start_seconds) & (times < segment.end_seconds)
             if item.alignment.score < SURE_SCORE:
                 off = np.abs(item.alignment.line.at(times) - candidate.pairs.ref_times)
@@ -306,12 +315,12 @@ class _Finder:
     def _overlaps(self, item: _Found, other: _Found) -> bool:
         if item.video.video_id != other.video.video_id:
             return False
-        mine, theirs = self._query_segment(item.alignment), self._query_segment(other.alignment)
+        mine, theirs = self._query_segment(item), self._query_segment(other)
         return mine.intersection_seconds(theirs) > MAX_OVERLAP * mine.duration_seconds
 
     def _match(self, path: Path, item: _Found) -> Match:
         alignment, line = item.alignment, item.alignment.line
-        segment = self._query_segment(alignment)
+        segment = self._query_segment(item)
         ends = line.at(np.array([segment.start_seconds, segment.end_seconds]))
         start = float(np.clip(ends[0], 0.0, item.video.duration_seconds))
         end = float(np.clip(ends[1], start, max(start, item.video.duration_seconds)))

@@ -110,6 +110,20 @@ def test_films_do_not_match_each_other(
         assert others == []
 
 
+def test_both_sides_fit_where_the_query_goes_on(
+    library: Library, world: Path, b_clip: Path
+) -> None:
+    """The globe of `world` goes on turning where `b_clip`, its first five seconds, has ended."""
+    library.add(b_clip)
+    found = library.match(world)
+    assert found
+    for item in found:
+        assert item.ref_segment.duration_seconds == pytest.approx(
+            item.speed_ratio * item.query_segment.duration_seconds, abs=0.1
+        )
+    assert found[0].query_segment.end_seconds == pytest.approx(5.0, abs=1.0)
+
+
 def test_a_whole_film_matches_itself(library: Library, bikes: Path) -> None:
     library.add(bikes)
     (found,) = library.match(bikes)
