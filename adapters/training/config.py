@@ -34,6 +34,7 @@ class BuiltinConfig:
         dim: D of the common space.
         hidden: width of the heads' MLP.
         dropout: of the heads.
+        sentence_dropout: of the multilingual head.
         text_dropout: inside the tuned text layers.
         pool_groups: channel groups of the attention pooling.
         from_block: first tuned image block.
@@ -65,6 +66,7 @@ class BuiltinConfig:
     dim: int = 512
     hidden: int = 512
     dropout: float = 0.4
+    sentence_dropout: float = 0.3
     text_dropout: float = 0.1
     pool_groups: int = 8
     from_block: int = 15
@@ -74,7 +76,7 @@ class BuiltinConfig:
     max_length: int = 32
     heads: FitConfig = field(default_factory=lambda: FitConfig(epochs=15, batch=512))
     towers: FitConfig = field(default_factory=lambda: FitConfig(epochs=12, batch=256, average=0.98))
-    multilingual: FitConfig = field(default_factory=lambda: FitConfig(epochs=15, batch=512))
+    multilingual: FitConfig = field(default_factory=lambda: FitConfig(epochs=100, batch=512))
     head_rate: float = 1e-3
     tuned_head_rate: float = 3e-4
     image_rate: float = 2e-4
@@ -88,7 +90,13 @@ class BuiltinConfig:
 
     def towers_digest(self) -> str:
         """Returns a short hash of every setting that the towers depend on."""
-        later: dict[str, Any] = {"multilingual": None, "noise": 0.0, "test_split": None, "name": ""}
+        later: dict[str, Any] = {
+            "multilingual": None,
+            "noise": 0.0,
+            "sentence_dropout": 0.0,
+            "test_split": None,
+            "name": "",
+        }
         return hashlib.sha256(repr(replace(self, **later)).encode()).hexdigest()[:12]
 
 

@@ -273,7 +273,9 @@ class Stages:
 
     def _head(self, inputs: int) -> ResidualHead:
         config = self._config
-        return ResidualHead(inputs, config.dim, hidden=config.hidden, dropout=config.dropout)
+        return ResidualHead(
+            inputs, config.dim, hidden=config.hidden, dropout=config.sentence_dropout
+        )
 
     def _rows(self, num_views: int) -> Rows:
         captions = [self._train.rows[row] for row in self._fit]
