@@ -14,6 +14,7 @@ import av
 import numpy as np
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
+from av.stream import Disposition
 from av.subtitles.stream import SubtitleStream
 from av.subtitles.subtitle import SubtitleSet
 from av.video.stream import VideoStream
@@ -120,6 +121,8 @@ def write_film(
     sample_rate_hz: int = 48_000,
     times: Sequence[float] | None = None,
     rotation_degrees: int = 0,
+    pixel_aspect: tuple[int, int] = (1, 1),
+    pixel_format: str = "yuv420p",
     subtitles: Sequence[tuple[float, float, str]] = (),
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
@@ -137,6 +140,8 @@ def write_film(
         sample_rate_hz: Of the sound.
         times: Seconds of each picture, for a variable frame rate.
         rotation_degrees: Clockwise turn that makes the film upright, stored as a flag.
+        pixel_aspect: Width and height of a pixel.
+        pixel_format: What the encoder gets.
         subtitles: (start, end, text) of an embedded stream.
         options: More options of the video encoder.
         container_options: Options of the muxer.
@@ -145,7 +150,8 @@ def write_film(
     with av.open(path, "w", container_options=container_options or {}) as out:
         video = cast(VideoStream, out.add_stream(codec, rate=Fraction(rate)))
         video.width, video.height = images[0].shape[1], images[0].shape[0]
-        video.pix_fmt = "yuv420p"
+        video.pix_fmt = pixel_format
+        video.codec_context.sample_aspect_ratio = Fraction(*pixel_aspect)
         base = Fraction(1, 90_000) if times is not None else 1 / Fraction(rate)
         video.codec_context.time_base = base
         video.codec_context.gop_size = gop
@@ -254,4 +260,22 @@ def write_sound(path: Path, sound: NDArray[np.float32], *, sample_rate_hz: int =
         stream = out.add_stream("aac", rate=sample_rate_hz)
         stream.layout = "mono"
         _mux_sound(out, stream, sound, sample_rate_hz)
+    return path
+
+
+def write_cover_art(path: Path, sound: NDArray[np.float32]) -> Path:
+    """A sound file with a still that decorates it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = textured(5, 64, 64)[:64, :64]
+    with av.open(path, "w", format="mp4") as out:
+        stream = out.add_stream("aac", rate=48_000)
+        stream.layout = "mono"
+        cover = out.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 64, 64, "yuvj420p"
+        cover.disposition = Disposition.attached_pic
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        frame.pts = 0
+        out.mux(cover.encode(frame))
+        out.mux(cover.encode())
+        _mux_sound(out, stream, sound, 48_000)
     return path

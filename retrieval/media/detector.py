@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.media.reader import Picture
+from retrieval.media.picture import Picture
 from retrieval.media.signature import Signature, signature
 
 __all__ = ["ShotDetector", "View"]

@@ -16,7 +16,8 @@ from retrieval.media.detectors.sync import SyncDetector
 from retrieval.media.full_pass import damage_warnings, find_cuts, read_fully
 from retrieval.media.groups import GroupPlan, plan_groups
 from retrieval.media.limits import MediaLimits
-from retrieval.media.reader import Picture, PictureReader, ShouldStop, open_pictures
+from retrieval.media.picture import Picture
+from retrieval.media.reader import PictureReader, ShouldStop, open_pictures
 from retrieval.media.signature import change
 
 __all__ = ["read_fast"]
@@ -33,7 +34,7 @@ _SUSPECT = 0.25
 """Change between two sync frames from which there may be a cut between them."""
 _PLACED = 0.4
 """Change from which a sync frame before its time is a cut."""
-_OTHER_SHOT = 0.7
+_OTHER_SHOT = 0.75
 """Change from which such a sync frame is believed even where the group before moves wildly."""
 _CERTAIN = 0.8
 """Change that is looked into even where no packet stands out."""
@@ -76,7 +77,7 @@ def read_fast(
         plan = plan_groups(path, stream=reader.stream, limits=limits)
         search = _GroupSearch(plan, builder, open_reader)
         is_small = len(plan.groups) < MIN_GROUPS and plan.length_seconds <= MAX_SMALL_SECONDS
-        if is_small or not reader.has_times:
+        if is_small or not reader.has_exact_times:
             detector = SyncDetector(rate=float(reader.rate))
             return read_fully(
                 path, builder, detector, limits=limits, tell=tell, should_stop=should_stop
@@ -123,7 +124,7 @@ class _GroupSearch:
     def between(self, first: View, second: View, amount: float) -> None:
         """Find the cuts after `first`, up to and including `second`."""
         start, stop = first.picture.sync_number or 0, second.picture.sync_number or 0
-        is_early = stop == start + 1 and self._plan.is_early(first.seconds, second.seconds)
+        is_early = stop == start + 1 and self._plan.is_early(stop, first.seconds, second.seconds)
         is_placed = is_early and amount >= _PLACED
         is_calm = self._plan.spike(start, stop) < _CALM_SPIKE
         if is_placed and (is_calm or amount >= _OTHER_SHOT):

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from retrieval.errors import CorruptMediaError, InvalidInputError
 from retrieval.media.limits import MediaLimits
-from retrieval.media.reader import Picture, ShouldStop, open_pictures
+from retrieval.media.picture import Picture
+from retrieval.media.reader import ShouldStop, open_pictures
 
 __all__ = ["Frame", "frame_at", "frames_between", "sampled_frames", "sync_frames"]
 

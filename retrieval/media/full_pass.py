@@ -7,7 +7,8 @@ from pathlib import Path
 from retrieval.media.builder import ShotBuilder
 from retrieval.media.detector import ShotDetector, View
 from retrieval.media.limits import MediaLimits
-from retrieval.media.reader import Picture, PictureReader, ShouldStop, open_pictures
+from retrieval.media.picture import Picture
+from retrieval.media.reader import PictureReader, ShouldStop, open_pictures
 
 __all__ = ["damage_warnings", "find_cuts", "read_fully"]
 

@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from retrieval.media.container import open_media
 from retrieval.media.limits import MediaLimits
-from retrieval.media.reader import film_stream, frame_rate
+from retrieval.media.streams import film_stream, frame_rate
 
 __all__ = ["Group", "GroupPlan", "plan_groups"]
 
@@ -42,6 +42,7 @@ class Group:
     """From the first group, give or take a few frames of reordering."""
     length_seconds: float
     sync_bytes: int
+    num_pictures: int = 1
     largest_bytes: int = 0
     """Of the packets after the sync frame; 0 where there are none."""
     usual_bytes: int = 0
@@ -58,21 +59,28 @@ class GroupPlan:
     regular_seconds: float
     """Length of a group that nothing interrupts; 0 where there are too few to tell, infinite where
     the encoder begins groups on cuts alone."""
+    regular_pictures: float
+    """The same in pictures, which differs where the frame rate varies."""
     grid_seconds: float | None
     """Distance of sync frames that stand on a fixed raster whatever the film shows."""
     frame_seconds: float
     places_cuts: bool
     """Whether the codec's encoders start a group exactly on a cut."""
 
-    def is_early(self, before_seconds: float, seconds: float) -> bool:
-        """Whether a sync frame stands before its time, so that its encoder saw a cut there.
+    def is_early(self, number: int, before_seconds: float, seconds: float) -> bool:
+        """Whether a group began before its time, so that its encoder saw a cut there.
+
+        Encoders count their interval in pictures or in seconds: it must have run out in neither.
 
         Args:
+            number: Of the group.
             before_seconds: Time of the sync frame before it.
-            seconds: Its own time.
+            seconds: Time of its own sync frame.
         """
         slack = _TOLERANCE_FRAMES * self.frame_seconds
         if not self.places_cuts or seconds - before_seconds > self.regular_seconds - slack:
+            return False
+        if self.groups[number - 1].num_pictures > self.regular_pictures - _TOLERANCE_FRAMES:
             return False
         near = 1.5 * self.frame_seconds
         return self.grid_seconds is None or not _is_on_grid(seconds, self.grid_seconds, near)
@@ -137,10 +145,13 @@ def plan_groups(
 def _plan(stream: VideoStream, entries: "Iterable[_Entry]") -> GroupPlan:
     groups = tuple(_groups(entries))
     frame_seconds = 1.0 / float(frame_rate(stream))
-    regular = _regular(groups, frame_seconds)
+    # The last group ends with the film and tells nothing.
+    regular = _interval([group.length_seconds for group in groups[:-1]], 1.0, frame_seconds)
+    counts = [float(group.num_pictures) for group in groups[:-1]]
     return GroupPlan(
         groups=groups,
         regular_seconds=regular,
+        regular_pictures=_interval(counts, 1.0 / frame_seconds, 1.0),
         grid_seconds=_grid(groups, regular, frame_seconds),
         frame_seconds=frame_seconds,
         places_cuts=stream.codec_context.name in _CUT_PLACING_CODECS,
@@ -201,31 +212,39 @@ def _group(start: float, length: float, sync_bytes: int, rest: list[tuple[float,
         start_seconds=start,
         length_seconds=max(0.0, length),
         sync_bytes=sync_bytes,
+        num_pictures=1 + len(rest),
         largest_bytes=sizes[-1] if sizes else 0,
         usual_bytes=sizes[int(0.9 * len(sizes))] if len(sizes) >= _MIN_PACKETS else 0,
         last_big_seconds=big[-1] if big else 0.0,
     )
 
 
-def _regular(groups: Sequence[Group], frame_seconds: float) -> float:
-    """Nearly the longest group; the last one ends with the film and tells nothing.
+def _interval(lengths: Sequence[float], second: float, frame: float) -> float:
+    """Nearly the longest of group lengths, if it is an interval that ran out.
 
-    Where an encoder's interval ran out, another group has the same length, or the length is one
-    that people set: 250 frames (x264's own) or whole seconds. A longest group that is neither was
-    ended by a cut like all others, and says only that the interval is longer.
+    Where it did, another group has the same length, or the length is one that people set: 250
+    frames (x264's own) or whole seconds. A longest group that is neither was ended by a cut like
+    all others, and says only that the interval is longer.
+
+    Args:
+        lengths: Of all groups but the last, in any unit.
+        second: One second in that unit.
+        frame: One frame in that unit.
+
+    Returns:
+        0 where there are no groups, infinity where no interval ran out.
     """
-    lengths = sorted(group.length_seconds for group in groups[:-1])
     if not lengths:
         return 0.0
-    longest = lengths[math.ceil(0.98 * len(lengths)) - 1]
+    lengths = sorted(lengths)
     middle = lengths[len(lengths) // 2]
-    alike = [n for n in lengths if abs(n - middle) <= _TOLERANCE_FRAMES * frame_seconds]
+    alike = [n for n in lengths if abs(n - middle) <= _TOLERANCE_FRAMES * frame]
     if len(lengths) >= _MIN_EVEN and len(alike) >= _EVEN_SHARE * len(lengths):
         return alike[-1]  # nearly all are of one length, but for the order of decoding
-    near, same = 1.5 * frame_seconds, 0.6 * frame_seconds
-    is_shared = sum(abs(length - longest) <= same for length in lengths) > 1
-    is_usual = min(abs(longest - 250 * frame_seconds), abs(longest - round(longest))) <= near
-    return longest if is_shared or is_usual else math.inf
+    longest = lengths[math.ceil(0.98 * len(lengths)) - 1]
+    is_shared = sum(abs(length - longest) <= 0.6 * frame for length in lengths) > 1
+    from_usual = min(abs(longest - 250 * frame), abs(longest - round(longest / second) * second))
+    return longest if is_shared or from_usual <= 1.5 * frame else math.inf
 
 
 def _grid(groups: Sequence[Group], regular: float, frame_seconds: float) -> float | None:

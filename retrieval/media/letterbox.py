@@ -22,7 +22,7 @@ _BLACK = 32
 _QUANTILE = 98.0
 """Percent of a line's pixels that must be black: compression leaves specks."""
 _EDGE_STEP = 10.0
-"""Luma by which the first lines of the picture must outshine the bar on average."""
+"""Luma by which the first lines of the picture must outshine the last ones of the bar."""
 _MAX_ASYMMETRY = 0.03
 """Difference between opposite bars, as a share of the side."""
 _MIN_CONTENT = 0.35
@@ -129,5 +129,5 @@ def _bars(luma: NDArray[np.uint8]) -> tuple[int, int]:
 
 def _has_edge(luma: NDArray[np.uint8], bar: int) -> bool:
     """Whether the picture begins at once after the bar (one row is left for a soft edge)."""
-    inside = luma[bar + 1 : bar + 4]
-    return len(inside) > 0 and float(inside.mean()) - float(luma[:bar].mean()) >= _EDGE_STEP
+    inside, outside = luma[bar + 1 : bar + 4], luma[max(0, bar - 3) : bar]
+    return inside.size > 0 and float(inside.mean()) - float(outside.mean()) >= _EDGE_STEP

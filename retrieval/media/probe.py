@@ -19,7 +19,8 @@ from retrieval.errors import CorruptMediaError, MediaLimitError, NotMediaError
 from retrieval.media.container import open_media
 from retrieval.media.info import MediaInfo, StreamInfo
 from retrieval.media.limits import MediaLimits
-from retrieval.media.reader import PictureReader, film_stream, is_cover_art
+from retrieval.media.reader import PictureReader
+from retrieval.media.streams import film_stream, is_cover_art
 
 __all__ = ["MediaInfo", "MediaLimits", "StreamInfo", "probe"]
 

@@ -8,57 +8,29 @@ back or leaves gaps. Damaged packets are counted and passed over. Decoding is bo
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from fractions import Fraction
 from itertools import chain, count, islice
 from pathlib import Path
 
 import av
-import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
-from retrieval.errors import CorruptMediaError, MediaLimitError, NotMediaError, OperationCancelled
+from retrieval.errors import MediaLimitError, OperationCancelled
+from retrieval.media.clock import PictureClock
 from retrieval.media.container import open_media
 from retrieval.media.limits import MediaLimits
+from retrieval.media.picture import Picture
+from retrieval.media.streams import film_stream, frame_rate, pixel_aspect
 
-__all__ = [
-    "Picture",
-    "PictureReader",
-    "film_stream",
-    "frame_rate",
-    "is_cover_art",
-    "open_pictures",
-    "to_rgb",
-]
+__all__ = ["PictureReader", "ShouldStop", "open_pictures"]
 
 ShouldStop = Callable[[], bool]
-_DEFAULT_RATE = Fraction(25)
-_MAX_RATE = 1000
 _NUM_TRIAL = 4
 """Sync frames decoded together at first, to see whether the decoder keeps them all."""
 _SEEK_BACK_SECONDS = (0.0, 1.0, 4.0, 15.0)
 """How far before the wanted time a container without an index is searched, in turn."""
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """One decoded picture before any conversion."""
-
-    seconds: float
-    frame: VideoFrame
-    pixel_aspect: Fraction = Fraction(1)
-    """Width of a pixel over its height."""
-    sync_number: int | None = None
-    """0-based count of the sync frames in the file, where only those are read."""
-
-    def image(self, *, max_side: int | None = None) -> NDArray[np.uint8]:
-        """An upright (H, W, 3) RGB image with square pixels, longest side at most `max_side`."""
-        return to_rgb(self.frame, max_side=max_side, pixel_aspect=self.pixel_aspect)
 
 
 class PictureReader:
@@ -86,15 +58,13 @@ class PictureReader:
         """Average frames per second; 25 where the file tells none."""
         self.num_damaged = 0
         """Packets that could not be decoded so far."""
-        self.end_seconds = 0.0
-        """Where the last packet seen so far ends."""
+        self._clock = PictureClock(self._stream, self.rate)
         self._num_syncs = 0
         self._resumed: Iterator[Packet[VideoStream]] | None = None
         self._sync_numbers: dict[int | None, int] = {}
-        self._pixel_aspect = _pixel_aspect(self._stream)
-        start = self._stream.start_time
-        self._origin = None if start is None else float(start * self._time_base)
-        self._budget = self._limits.decode_budget_seconds(_declared_seconds(container))
+        self._pixel_aspect = pixel_aspect(self._stream)
+        self._declared_seconds = max(0.0, (container.duration or 0) / av.time_base)
+        self._budget = self._limits.decode_budget_seconds(self._declared_seconds)
 
     @property
     def stream(self) -> VideoStream:
@@ -103,17 +73,23 @@ class PictureReader:
 
     @property
     def origin_seconds(self) -> float:
-        """Time of the first picture on the clock of the container."""
-        return self._origin or 0.0
+        """Start of the film on the clock of the container."""
+        return self._clock.origin_seconds
 
     @property
-    def _time_base(self) -> Fraction:
-        return self._stream.time_base or Fraction(1, 90_000)
+    def end_seconds(self) -> float:
+        """Where the last packet that was read so far ends."""
+        return self._clock.end_seconds
 
     @property
     def has_times(self) -> bool:
-        """Whether the file stores times; else they are counted, and seeking is of no use."""
+        """Whether the file stores any times; else all are counted, and seeking is of no use."""
         return self._stream.start_time is not None
+
+    @property
+    def has_exact_times(self) -> bool:
+        """Whether pictures after a seek have the very times that they have from the start."""
+        return self.has_times and not self._clock.counts
 
     def seek(self, seconds: float) -> None:
         """Go to the sync frame at or before `seconds`; to the start where the file cannot.
@@ -123,12 +99,20 @@ class PictureReader:
         if not self.has_times:
             return
         self._show_first_packet()
+        wanted = min(seconds, self._declared_seconds) if self._declared_seconds else seconds
         for back in _SEEK_BACK_SECONDS:
-            if self._try_seek(seconds - back, seconds):
+            if self._try_seek(wanted - back, wanted):
                 return
+        self._rewind()
+
+    def _rewind(self) -> None:
+        """Go to the start, by bytes where the container is one that is searched by guessing."""
         self._resumed = None
-        with contextlib.suppress(av.error.FFmpegError):
-            self._container.seek(self._stream.start_time or 0, stream=self._stream)
+        try:
+            self._container.seek(0, unsupported_byte_offset=True)
+        except av.error.FFmpegError:
+            with contextlib.suppress(av.error.FFmpegError):
+                self._container.seek(self._stream.start_time or 0, stream=self._stream)
 
     def _show_first_packet(self) -> None:
         """Let the decoder of 4:4:4 H.264 see which encoder made the stream, before the first seek.
@@ -149,16 +133,15 @@ class PictureReader:
 
         Containers without an index are searched by guessing, and may land anywhere nearby.
         """
-        stamp = int((max(0.0, target) + self.origin_seconds) / self._time_base)
         try:
+            stamp = self._clock.stamp(max(0.0, target))
             self._container.seek(stamp, stream=self._stream, backward=True)
             packets = self._container.demux(self._stream)
             for packet in packets:
-                stamped = packet.dts if packet.pts is None else packet.pts
-                if packet.is_keyframe and stamped is not None:
+                if packet.is_keyframe and packet.size:
                     self._resumed = chain([packet], packets)
-                    found = float(stamped * self._time_base) - self.origin_seconds
-                    return found <= wanted + 0.5 / float(self.rate)
+                    found = self._clock.packet_seconds(packet)
+                    return found is not None and found <= wanted + 0.5 / float(self.rate)
         except av.error.FFmpegError:
             pass
         return False
@@ -170,14 +153,9 @@ class PictureReader:
             MediaLimitError: a picture or the decode time is over the limits.
             OperationCancelled: `should_stop` said so.
         """
-        last = -1.0
-        step = 1.0 / float(self.rate)
+        self._clock.restart()
         for frame in self._decoded():
-            seconds = self._seconds(frame, max(0.0, last + step))
-            if seconds <= last:
-                seconds = last + step
-            last = seconds
-            yield Picture(seconds, frame, self._pixel_aspect)
+            yield Picture(self._clock.show(frame), frame, self._pixel_aspect)
 
     def sync_pictures(self, *, min_gap_seconds: float = 0.0) -> Iterator[Picture]:
         """Sync frames from here to the end, decoded alone, at least `min_gap_seconds` apart.
@@ -189,7 +167,7 @@ class PictureReader:
         last = -1.0
         for frame in self._decoded_syncs(self._sync_packets(min_gap_seconds)):
             self._check_size(frame.width, frame.height)
-            seconds = self._seconds(frame, max(0.0, last))
+            seconds = self._clock.stamped(frame, max(0.0, last))
             if seconds > last:
                 last = seconds
                 number = self._sync_numbers.pop(frame.pts, self._num_syncs - 1)
@@ -211,7 +189,7 @@ class PictureReader:
                 continue
             next_sync = seconds + min_gap_seconds
             if packet.pts is None:
-                packet.pts = round((seconds + self.origin_seconds) / self._time_base)
+                packet.pts = self._clock.stamp(seconds)
             self._sync_numbers[packet.pts] = self._num_syncs - 1
             yield packet
 
@@ -258,22 +236,7 @@ class PictureReader:
                 self._spent_seconds += time.monotonic() - started
             if packet is None:
                 return
-            yield packet, self._packet_seconds(packet, ordinal)
-
-    def _packet_seconds(self, packet: "Packet[VideoStream]", ordinal: int) -> float:
-        """Time of a packet, counted by the rate where the file stores none."""
-        stamp = packet.dts if packet.pts is None else packet.pts
-        if not packet.size:
-            return self.end_seconds
-        if stamp is None:
-            seconds = float(ordinal / self.rate)
-        else:
-            if self._origin is None:
-                self._origin = float(stamp * self._time_base)
-            seconds = float(stamp * self._time_base) - self.origin_seconds
-        length = float((packet.duration or 0) * self._time_base) or 1.0 / float(self.rate)
-        self.end_seconds = max(self.end_seconds, seconds + length)
-        return seconds
+            yield packet, self._clock.packet(packet, ordinal)
 
     def _decode(self, packet: "Packet[VideoStream]") -> list[VideoFrame]:
         started = time.monotonic()
@@ -283,6 +246,7 @@ class PictureReader:
             return []
         except av.error.FFmpegError:
             self.num_damaged += 1
+            self._clock.drop(packet)
             return []
         finally:
             self._spent_seconds += time.monotonic() - started
@@ -300,12 +264,6 @@ class PictureReader:
         finally:
             context.flush_buffers()
             self._spent_seconds += time.monotonic() - started
-
-    def _seconds(self, frame: VideoFrame, fallback: float) -> float:
-        stamp = frame.dts if frame.pts is None else frame.pts
-        if stamp is None:
-            return fallback
-        return max(0.0, float(stamp * self._time_base) - self.origin_seconds)
 
     def _spend_check(self, ordinal: int) -> None:
         if ordinal % 8 == 0 and self._should_stop():
@@ -335,63 +293,3 @@ def open_pictures(
     """
     with open_media(path, limits=limits) as container:
         yield PictureReader(container, path=path, limits=limits, should_stop=should_stop)
-
-
-def film_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The stream to watch: not cover art, with a decoder; the largest picture wins.
-
-    Raises:
-        NotMediaError: there is none.
-        CorruptMediaError: there is one without a decoder.
-    """
-    streams = [s for s in container.streams.video if not is_cover_art(s)]
-    known = [s for s in streams if s.codec_context is not None]
-    if streams and not known:
-        raise CorruptMediaError(f"{path.name} has film of a codec that this FFmpeg cannot decode")
-    if not known:
-        raise NotMediaError(f"{path.name} has no film stream")
-    return max(known, key=lambda s: (s.width * s.height, -s.index))
-
-
-def is_cover_art(stream: VideoStream) -> bool:
-    """Whether a video stream is a still that decorates a sound file."""
-    still = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
-    return bool(stream.disposition & still)
-
-
-def to_rgb(
-    frame: VideoFrame, *, max_side: int | None = None, pixel_aspect: Fraction = Fraction(1)
-) -> NDArray[np.uint8]:
-    """An upright (H, W, 3) RGB picture with square pixels, longest side at most `max_side`.
-
-    Square pixels are made by shrinking the longer direction: nothing is enlarged.
-    """
-    width = frame.width * min(1.0, float(pixel_aspect))
-    height = frame.height / max(1.0, float(pixel_aspect))
-    scale = 1.0 if max_side is None else min(1.0, max_side / max(width, height))
-    small = frame.reformat(
-        width=max(1, round(width * scale)),
-        height=max(1, round(height * scale)),
-        format="rgb24",
-        interpolation="AREA" if scale < 0.5 else "BILINEAR",
-    )
-    image = small.to_ndarray().astype(np.uint8, copy=False)
-    turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
-
-
-def _pixel_aspect(stream: VideoStream) -> Fraction:
-    aspect = stream.sample_aspect_ratio
-    return aspect if aspect and Fraction(1, 4) <= aspect <= 4 else Fraction(1)
-
-
-def frame_rate(stream: VideoStream) -> Fraction:
-    """Average frames per second; 25 where the file tells none."""
-    for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
-        if rate and 0 < rate <= _MAX_RATE:
-            return rate
-    return _DEFAULT_RATE
-
-
-def _declared_seconds(container: InputContainer) -> float:
-    return max(0.0, (container.duration or 0) / av.time_base)

@@ -21,13 +21,16 @@ __all__ = ["GRID", "Signature", "change", "signature"]
 GRID = (18, 32)
 """Rows and columns of the luma grid; chroma has half of each."""
 _SAMPLES = (4, 8)
-"""Pixels read per cell, down and across: a regular lattice, not all of them."""
+"""Pixels read per cell at least, down and across: a regular lattice, not all of them."""
 _FLATNESS = 16.0
 """Variance (levels squared) below which structure is only noise."""
 _COLOUR_GAIN = 4.0
 """A mean shift of a quarter of the range in luma or chroma is a complete change."""
 _CLEAR = 0.97
 """Correlation from which no further movement is tried."""
+_SAME_STRUCTURE, _OTHER_LIGHT = 0.15, 0.3
+"""Change of structure up to which a picture is the same in another light, and the most change
+that another light can make."""
 _SAME = 3.0
 """Mean steps in luma and chroma (levels) below which no closer look is taken."""
 _PLANAR = {
@@ -102,6 +105,8 @@ def change(first: Signature, second: Signature) -> float:
     if quick + float(np.abs(first.chroma - second.chroma).mean()) < _SAME:
         return quick / 255.0
     structure = _structure_change(first, second)
+    if structure < _SAME_STRUCTURE and min(first.inner[1], second.inner[1]) > 10 * _FLATNESS:
+        return min(_OTHER_LIGHT, 0.5 * structure + _colour_change(first, second))
     return min(1.0, max(0.5 * structure + _colour_change(first, second), 0.9 * structure))
 
 
@@ -140,13 +145,18 @@ def _plane(plane: VideoPlane, size: int) -> NDArray[np.uint8] | NDArray[np.uint1
 
 def _cells(plane: NDArray[np.uint8] | NDArray[np.uint16], grid: tuple[int, int]) -> FloatArray:
     """Means over a grid of cells, of a lattice of samples in each cell."""
-    (rows, down), (columns, across) = (
-        (cells, min(samples, length // cells))
-        for samples, length, cells in zip(_SAMPLES, plane.shape, grid, strict=True)
+    (rows, down, top, row_step), (columns, across, left, column_step) = (
+        _lattice(length, cells, samples)
+        for length, cells, samples in zip(plane.shape, grid, _SAMPLES, strict=True)
     )
-    row_step, column_step = plane.shape[0] // (rows * down), plane.shape[1] // (columns * across)
-    row, column = row_step // 2, column_step // 2
-    lattice = plane[row::row_step, column::column_step][: rows * down, : columns * across]
+    lattice = plane[top::row_step, left::column_step][: rows * down, : columns * across]
     cells = lattice.reshape(rows, down, columns, across)
     means: FloatArray = cells.sum(axis=(1, 3), dtype=np.float32) / np.float32(down * across)
     return means
+
+
+def _lattice(length: int, cells: int, samples: int) -> tuple[int, int, int, int]:
+    """Cells, samples in each, first sample and step, so that nearly all of `length` is covered."""
+    step = max(1, length // (cells * samples))
+    number = length // (cells * step)
+    return cells, number, (length - cells * number * step) // 2 + step // 2, step
