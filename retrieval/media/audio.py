@@ -16,7 +16,7 @@ from retrieval.errors import (
     NotMediaError,
     OperationCancelled,
 )
-from retrieval.media.container import open_media
+from retrieval.media.container import forgiving, open_media
 from retrieval.media.limits import MediaLimits
 from retrieval.types import FloatArray
 
@@ -82,7 +82,7 @@ def _mono_chunks(
         declared = (container.duration or 0) / av.time_base
         deadline = time.monotonic() + limits.decode_budget_seconds(max(0.0, declared))
         resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate_hz)
-        for packet in container.demux(stream):
+        for packet in forgiving(container.demux(stream)):
             if should_stop is not None and should_stop():
                 raise OperationCancelled(f"stopped while reading the sound of {path.name}")
             if time.monotonic() > deadline:
@@ -92,7 +92,7 @@ def _mono_chunks(
                 )
             try:
                 frames = packet.decode()
-            except (av.error.InvalidDataError, EOFError):
+            except av.error.FFmpegError:  # a damaged packet
                 continue
             for frame in frames:
                 yield from _resampled(resampler, frame)

@@ -3,12 +3,15 @@
 H.264 and AAC, at most 720 lines, index at the front. The file appears whole or not at all.
 """
 
+import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.video.frame import VideoFrame
@@ -16,7 +19,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from retrieval.errors import CorruptMediaError, InvalidInputError, NotMediaError
-from retrieval.media.container import map_av_errors, open_media
+from retrieval.media.container import forgiving, map_av_errors, open_media
 from retrieval.media.limits import MediaLimits
 from retrieval.media.reader import PictureReader, open_pictures
 from retrieval.types import Segment
@@ -160,7 +163,7 @@ def _copy_sound(
         container.seek(int(max(0.0, start) / source.time_base), stream=source, backward=True)
     resampler = av.AudioResampler(format="fltp", layout="stereo", rate=_SOUND_RATE_HZ)
     number, first = 0, None
-    for frame in container.decode(source):
+    for frame in _sounds(container, source):
         if frame.time is None or frame.time + frame.samples / frame.sample_rate <= start:
             continue
         if frame.time >= end:
@@ -177,6 +180,13 @@ def _copy_sound(
     if number:
         output.mux(track.encode(None))
     return number
+
+
+def _sounds(container: InputContainer, source: AudioStream) -> Iterator[AudioFrame]:
+    """Decoded sound; damaged packets are passed over."""
+    for packet in forgiving(container.demux(source)):
+        with contextlib.suppress(av.error.FFmpegError):
+            yield from packet.decode()
 
 
 def _encode(

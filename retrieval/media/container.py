@@ -11,6 +11,7 @@ import stat
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import av
 from av.container import InputContainer
@@ -24,7 +25,7 @@ from retrieval.errors import (
 )
 from retrieval.media.limits import MediaLimits
 
-__all__ = ["check_file", "map_av_errors", "open_media"]
+__all__ = ["check_file", "forgiving", "map_av_errors", "open_media"]
 
 # Formats that name other files, read devices or networks, or draw text as pictures.
 _DENIED_FORMATS = frozenset(
@@ -49,6 +50,7 @@ _MAGIC = (
     (0, b"\x00\x00\x01\xba", "an MPEG"),
 )
 _READ_TIMEOUT_SECONDS = 60.0
+_Packet = TypeVar("_Packet")
 
 
 def check_file(path: Path, *, limits: MediaLimits) -> os.stat_result:
@@ -89,13 +91,7 @@ def open_media(path: Path, *, limits: MediaLimits | None = None) -> Iterator[Inp
     limits = limits or MediaLimits()
     check_file(path, limits=limits)
     with map_av_errors(path):
-        container = av.open(
-            f"file:{path.absolute()}",
-            mode="r",
-            options={"protocol_whitelist": "file", "format_whitelist": _allowed_formats()},
-            metadata_errors="replace",
-            timeout=_READ_TIMEOUT_SECONDS,
-        )
+        container = _open(path)
         with container:
             num_streams = len(container.streams)
             if num_streams > limits.max_streams:
@@ -106,19 +102,30 @@ def open_media(path: Path, *, limits: MediaLimits | None = None) -> Iterator[Inp
             yield container
 
 
+def _open(path: Path) -> InputContainer:
+    try:
+        return av.open(
+            f"file:{path.absolute()}",
+            mode="r",
+            options={"protocol_whitelist": "file", "format_whitelist": _allowed_formats()},
+            metadata_errors="replace",
+            timeout=_READ_TIMEOUT_SECONDS,
+        )
+    except av.error.InvalidDataError as exc:
+        raise _unreadable(path) from exc
+    except av.error.ArgumentError as exc:  # how the format whitelist refuses
+        raise NotMediaError(
+            f"{path.name} is a playlist, a picture or another format that is not read as film"
+            " or sound; give the media file itself (pictures go to the image query)"
+        ) from exc
+
+
 @contextlib.contextmanager
 def map_av_errors(path: Path) -> Iterator[None]:
     """Turn whatever libav raises inside the block into an error of `retrieval.errors`."""
     try:
         yield
-    except av.error.InvalidDataError as exc:
-        raise _unreadable(path) from exc
     except av.error.FFmpegError as exc:
-        if isinstance(exc, ValueError):  # EINVAL: how the format whitelist refuses
-            raise NotMediaError(
-                f"{path.name} is a playlist, a picture or another format that is not read as film"
-                " or sound; give the media file itself (pictures go to the image query)"
-            ) from exc
         if isinstance(exc, OSError) and not isinstance(exc, EOFError):
             raise MediaError(f"{path.name} cannot be read: {exc.strerror}") from exc
         raise CorruptMediaError(f"{path.name} cannot be decoded: {exc}") from exc
@@ -150,3 +157,9 @@ def _allowed_formats() -> str:
             continue
         names.append(name)
     return ",".join(names)
+
+
+def forgiving(packets: Iterator[_Packet]) -> Iterator[_Packet]:
+    """Packets up to the end of what can be read: a damaged end is an end."""
+    with contextlib.suppress(av.error.FFmpegError):
+        yield from packets

@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 from av.video.stream import VideoStream
 
-from retrieval.media.container import open_media
+from retrieval.media.container import forgiving, open_media
 from retrieval.media.limits import MediaLimits
 from retrieval.media.streams import film_stream, frame_rate
 
@@ -173,13 +173,7 @@ def _indexed(stream: VideoStream) -> list[_Entry]:
 
 def _demuxed(packets: "Iterator[av.packet.Packet[VideoStream]]", rate: float) -> Iterator[_Entry]:
     number = 0
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.error.FFmpegError:  # a damaged end is an end
-            return
-        if packet is None:
-            return
+    for packet in forgiving(packets):
         if packet.size:
             stamp = packet.dts if packet.pts is None else packet.pts
             seconds = number / rate if stamp is None else float(stamp * packet.time_base)
