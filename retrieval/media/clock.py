@@ -20,10 +20,10 @@ class PictureClock:
     """The clock of one film stream; 0 is where the stream starts."""
 
     def __init__(self, stream: VideoStream, rate: Fraction) -> None:
-        self._base = stream.time_base or Fraction(1, 90_000)
+        self._base = float(stream.time_base or Fraction(1, 90_000))
         self._step = 1.0 / float(rate)
         start = stream.start_time
-        self._origin = None if start is None else float(start * self._base)
+        self._origin = None if start is None else start * self._base
         self._counts: bool | None = True if stream.container.format.name == "avi" else None
         self._sync_seconds: deque[float] = deque()
         self._last = -1.0
@@ -59,7 +59,7 @@ class PictureClock:
         if self._counts and packet.is_keyframe:
             packet.pts = self.stamp(seconds)
             self._sync_seconds.append(max(0.0, seconds))
-        length = float((packet.duration or 0) * self._base) or self._step
+        length = (packet.duration or 0) * self._base or self._step
         self.end_seconds = max(self.end_seconds, seconds + length)
         return seconds
 
@@ -71,8 +71,8 @@ class PictureClock:
         if stamp is None:
             return None
         if self._origin is None:
-            self._origin = float(stamp * self._base)
-        return float(stamp * self._base) - self.origin_seconds
+            self._origin = stamp * self._base
+        return stamp * self._base - self.origin_seconds
 
     def drop(self, packet: "Packet[VideoStream]") -> None:
         """A packet could not be decoded."""
@@ -96,4 +96,4 @@ class PictureClock:
         stamp = frame.dts if frame.pts is None else frame.pts
         if stamp is None:
             return fallback
-        return max(0.0, float(stamp * self._base) - self.origin_seconds)
+        return max(0.0, stamp * self._base - self.origin_seconds)

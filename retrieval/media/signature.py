@@ -89,9 +89,11 @@ def signature(frame: VideoFrame) -> Signature:
     size, drop = _PLANAR[frame.format.name]
     half = (GRID[0] // 2, GRID[1] // 2)
     luma, blue, red = (
-        _cells(_plane(plane, size), grid) / np.float32(1 << drop)
+        _cells(_plane(plane, size), grid)
         for plane, grid in zip(frame.planes[:3], (GRID, half, half), strict=True)
     )
+    if drop:
+        luma, blue, red = (cells / np.float32(1 << drop) for cells in (luma, blue, red))
     return Signature(luma, np.stack([blue, red]))
 
 
@@ -150,9 +152,10 @@ def _cells(plane: NDArray[np.uint8] | NDArray[np.uint16], grid: tuple[int, int])
         for length, cells, samples in zip(plane.shape, grid, _SAMPLES, strict=True)
     )
     lattice = plane[top::row_step, left::column_step][: rows * down, : columns * across]
-    cells = lattice.reshape(rows, down, columns, across)
-    means: FloatArray = cells.sum(axis=(1, 3), dtype=np.float32) / np.float32(down * across)
-    return means
+    # One axis after the other: twice as fast as both at once.
+    strips = lattice.reshape(rows, down, columns * across).sum(axis=1, dtype=np.float32)
+    sums: FloatArray = strips.reshape(rows, columns, across).sum(axis=2)
+    return sums / np.float32(down * across)
 
 
 def _lattice(length: int, cells: int, samples: int) -> tuple[int, int, int, int]:
