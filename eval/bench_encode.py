@@ -1,6 +1,7 @@
 """Times an encoder on each runtime, pictures and texts, one and many at a time.
 
-The peer is CLIP ViT-B/32 in eager torch, the encoder that most scene search tools start with.
+Peers: the built-in encoder's own network in eager torch, and CLIP ViT-B/32, the encoder that most
+scene search tools start with, likewise.
 Pictures are 640 x 360, the size at which ingest hands them over; resizing them is timed too.
 """
 
@@ -11,7 +12,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.peers import TorchClip
+from eval.peers import TorchBuiltin, TorchClip
 from eval.table import Cell, Column, Table, machine, median_seconds
 from retrieval.encoders.registry import load_encoder
 from retrieval.encoders.runtime import RUNTIMES
@@ -49,7 +50,7 @@ def run(*, encoder: str = "builtin", runs: int = 5, batch: int = 16, peer: bool 
         encoder: name of the encoder.
         runs: of which each figure is the median.
         batch: items at a time for the per-second columns.
-        peer: whether eager torch is timed too.
+        peer: whether the networks in eager torch are timed too.
 
     Raises:
         InvalidInputError: `runs` or `batch` is out of range, or the encoder is unknown.
@@ -62,17 +63,14 @@ def run(*, encoder: str = "builtin", runs: int = 5, batch: int = 16, peer: bool 
     for runtime in runtimes:
         loaded = load_encoder(encoder, runtime=runtime)
         rows.append((f"{loaded.name}, {runtime}", *_measure(loaded, runs=runs, batch=batch)))
-    if peer:
+    for kind in (TorchBuiltin, TorchClip) if peer else ():
         try:
-            rows.append(
-                (
-                    TorchClip.name,
-                    *_measure(TorchClip(), runs=runs, batch=batch, reads_chinese=False),
-                )
-            )
-            notes.append("The peer has random weights.")
+            peer_row = _measure(kind(), runs=runs, batch=batch, reads_chinese=False)
+            rows.append((kind.name, *peer_row))
         except MissingDependencyError as exc:
-            notes.append(f"Peer left out: {exc}")
+            notes.append(f"Left out {kind.name}: {exc}")
+    if peer:
+        notes.append("The peers have random weights.")
     return Table("Encoding", COLUMNS, tuple(rows), tuple(notes))
 
 

@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.encoders.builtin import ASSETS
+from retrieval.encoders.manifest import read_manifest
+from retrieval.encoders.towers import pictures_to_batch
 from retrieval.errors import MissingDependencyError
 
-__all__ = ["TorchClip", "naive_ingest"]
+__all__ = ["TorchBuiltin", "TorchClip", "naive_ingest"]
 
 Picture = NDArray[np.uint8]
 _ARCHITECTURE = "ViT-B-32"
@@ -56,6 +59,62 @@ class TorchClip:
         """Tokenize and encode texts; the result is thrown away."""
         with self._torch.inference_mode():
             self._model.encode_text(self._tokenizer(list(texts)))
+
+
+class TorchBuiltin:
+    """The network of the built-in encoder in eager torch: the same sums by another runtime.
+
+    Raises:
+        MissingDependencyError: torch is not installed.
+    """
+
+    name = "torch eager, the network of builtin"
+
+    def __init__(self) -> None:
+        try:
+            import torch
+
+            from adapters.training.bert import Bert
+            from adapters.training.config import BuiltinConfig
+            from adapters.training.efficientnet import EfficientNetLite
+            from adapters.training.towers import ImageTower, TextTower
+        except ImportError as exc:
+            raise MissingDependencyError(
+                f"the peer needs torch ({exc}); run: pip install 'sceneprint[train]'"
+            ) from exc
+        from tokenizers import Tokenizer
+
+        config = BuiltinConfig()
+        heads = {"dim": config.dim, "hidden": config.hidden}
+        self._torch: Any = torch
+        self._images = ImageTower(
+            EfficientNetLite(config.image),
+            from_block=config.from_block,
+            pool_groups=config.pool_groups,
+            dropout=0.0,
+            **heads,
+        ).eval()
+        self._texts = TextTower(
+            Bert(config.text), from_layer=config.from_layer, dropout=0.0, **heads
+        ).eval()
+        self._manifest = read_manifest(ASSETS)
+        tokenizer = next(text.tokenizer for text in self._manifest.texts if text.tokenizer)
+        self._tokenizer: Any = Tokenizer.from_file(str(ASSETS / tokenizer))
+        self._tokenizer.enable_padding()
+
+    def encode_images(self, images: Sequence[Picture]) -> None:
+        """Preprocess as the built-in encoder does, and encode; the result is thrown away."""
+        batch = pictures_to_batch(images, self._manifest.image)
+        with self._torch.inference_mode():
+            self._images(self._torch.from_numpy(batch))
+
+    def encode_texts(self, texts: Sequence[str]) -> None:
+        """Tokenize and encode texts; the result is thrown away."""
+        encoded = self._tokenizer.encode_batch(list(texts))
+        ids = self._torch.tensor([item.ids for item in encoded])
+        mask = self._torch.tensor([item.attention_mask for item in encoded])
+        with self._torch.inference_mode():
+            self._texts(ids, mask)
 
 
 def naive_ingest(film: Path, encode: Callable[[Sequence[Picture]], object]) -> int:

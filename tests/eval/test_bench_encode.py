@@ -1,8 +1,12 @@
 """The encoding benchmark names each runtime, and its figures fit together."""
 
+import numpy as np
 import pytest
 
 from eval import bench_encode
+from eval.peers import TorchBuiltin
+from retrieval.encoders.builtin import ASSETS
+from retrieval.encoders.manifest import read_manifest
 from retrieval.encoders.runtime import RUNTIMES
 from retrieval.errors import InvalidInputError
 
@@ -18,3 +22,15 @@ def test_one_row_a_runtime() -> None:
 def test_refuses_odd_numbers(runs: int, batch: int) -> None:
     with pytest.raises(InvalidInputError, match="expected"):
         bench_encode.run(runs=runs, batch=batch)
+
+
+def test_the_peer_is_the_same_network() -> None:
+    torch = pytest.importorskip("torch")
+    with torch.random.fork_rng(devices=[]):
+        peer = TorchBuiltin()
+    shipped = read_manifest(ASSETS)
+    peer.encode_images([np.zeros((8, 8, 3), dtype=np.uint8)])
+    peer.encode_texts(["a dog", "two dogs on a beach"])
+    num_values = sum(value.numel() for value in peer._images.parameters())
+    # float16 on disk: two bytes a value, give or take normalisations that were folded in
+    assert (ASSETS / shipped.image.file).stat().st_size / num_values == pytest.approx(2, rel=0.05)
