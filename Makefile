@@ -30,9 +30,9 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 $(BIN)/python:
-	python="$$($(FIND_PYTHON))"; "$$python" -m venv $(VENV)
+	@python="$$($(FIND_PYTHON))"; echo "making $(VENV) with $$python"; "$$python" -m venv $(VENV)
 
-# The base install and the footage of the demo: about 600 MB, no torch.
+# The base install and the footage of the demo: about 1 GB, no torch.
 $(VENV)/.installed-demo: $(PINS) | $(BIN)/python
 	$(PIP_INSTALL) -c constraints.txt -e '.[demo]'
 	touch $@
