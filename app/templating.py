@@ -7,7 +7,7 @@ is ever put together by hand in Python.
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -49,8 +49,7 @@ def clock(seconds: float) -> str:
 def clip_url(video_id: str, start_seconds: float, end_seconds: float) -> str:
     """Where the HTTP interface serves a segment, relative to the page at `/`."""
     end_seconds = min(end_seconds, start_seconds + MAX_CLIP_SECONDS)
-    query = urlencode({"start": f"{start_seconds:.6f}", "end": f"{end_seconds:.6f}"})
-    return f"v1/clips/{quote(video_id, safe='')}?{query}"
+    return f"v1/clips/{quote(video_id, safe='')}?start={start_seconds:.6f}&end={end_seconds:.6f}"
 
 
 def thumbnail_url(shot_id: int) -> str:

@@ -323,7 +323,7 @@ class IngestSummary:
 
 def readable(text: str) -> str:
     """Text that UTF-8 can carry: bytes of a file name that are no UTF-8 become U+FFFD."""
-    return _LONE_SURROGATE.sub("\ufffd", text)
+    return text if text.isascii() else _LONE_SURROGATE.sub("\ufffd", text)
 
 
 def timecode(seconds: float, frame_rate: Fraction | None) -> str:
@@ -336,8 +336,8 @@ def timecode(seconds: float, frame_rate: Fraction | None) -> str:
         millis = round(seconds * 1000)
         minutes, millis = divmod(millis, 60_000)
         return f"{minutes // 60:02d}:{minutes % 60:02d}:{millis // 1000:02d}.{millis % 1000:03d}"
-    nominal = max(1, round(frame_rate))
-    frame = round(seconds * float(frame_rate))
-    total, frames = divmod(frame, nominal)
+    rate = frame_rate.numerator / frame_rate.denominator  # arithmetic on Fraction is slow
+    nominal = max(1, round(rate))
+    total, frames = divmod(round(seconds * rate), nominal)
     width = max(2, len(str(nominal - 1)))
     return f"{total // 3600:02d}:{total // 60 % 60:02d}:{total % 60:02d}:{frames:0{width}d}"

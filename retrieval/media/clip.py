@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
@@ -129,7 +130,7 @@ class _Pictures:
             self._output.mux(self._stream.encode(None))
         return number
 
-    def _shown(self, image: "NDArray") -> VideoFrame:  # type: ignore[type-arg]
+    def _shown(self, image: NDArray[np.uint8]) -> VideoFrame:
         height, width = image.shape[:2]
         scale = min(1.0, MAX_HEIGHT / height)
         if not self._is_sized:
