@@ -29,7 +29,7 @@ def ingest(
     library: LibraryOption = None,
     shots: Annotated[
         Literal["fast", "precise"],
-        typer.Option("--shots", help="Cuts at sync frames, or exact to the frame."),
+        typer.Option("--shots", help="Read sync frames, or every frame: finds short copies."),
     ] = "fast",
     detector: Annotated[
         str, typer.Option("--detector", metavar="NAME", help="Shot detector.")
