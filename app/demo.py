@@ -136,7 +136,7 @@ def _match(engine: Engine, footage: Footage, console: Console) -> tuple[list[Mat
     name = footage.suspect.name
     console.print(f"\n[bold]Match[/]  [dim]what of the library is copied in {escape(name)}?[/]")
     with shown_progress() as report:
-        matches = engine.match(footage.suspect, progress=report)
+        matches = list(engine.match(footage.suspect, progress=report).matches)
     table = _table(f"in {name}", "film", "in the film", ">speed", ">score")
     for match in matches:
         query, ref = match.query_segment, match.ref_segment

@@ -21,7 +21,7 @@ from retrieval.types import (
     Classification,
     Hit,
     IngestSummary,
-    Match,
+    MatchResult,
     ProgressCallback,
     Scene,
     Segment,
@@ -238,7 +238,7 @@ class Engine:
         video: str | None = None,
         progress: ProgressCallback | None = None,
         should_stop: Callable[[], bool] | None = None,
-    ) -> list[Match]:
+    ) -> MatchResult:
         """Find segments of the library's films in the file `query`; see `retrieval.match`.
 
         Raises:

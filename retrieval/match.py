@@ -33,6 +33,7 @@ from retrieval.types import (
     FloatArray,
     Match,
     MatchEvidence,
+    MatchResult,
     Progress,
     ProgressCallback,
     Segment,
@@ -78,7 +79,7 @@ def match(
     video: str | None = None,
     progress: ProgressCallback | None = None,
     should_stop: Callable[[], bool] | None = None,
-) -> list[Match]:
+) -> MatchResult:
     """Find segments of the library's films in a file.
 
     Args:
@@ -94,7 +95,7 @@ def match(
         should_stop: Asked often.
 
     Returns:
-        Matches, best first; those of one video do not overlap by more than half.
+        The matches, best first; those of one video do not overlap by more than half.
 
     Raises:
         InvalidInputError: A value out of range.
@@ -119,7 +120,8 @@ def match(
     for number, candidate in enumerate(candidates):
         report("match", number, len(candidates), "places")
         finder.look(candidate)
-    return finder.matches(query, min_score=min_score)
+    found = finder.matches(query, min_score=min_score)
+    return MatchResult(query, frames.duration_seconds, tuple(found))
 
 
 @dataclass
@@ -330,6 +332,7 @@ class _Finder:
             ref_video=item.video,
             ref_segment=Segment(start, end),
             score=alignment.score,
+            similarity=alignment.score,
             speed_ratio=line.speed,
             evidence=self._evidence(alignment),
         )

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "Box",
     "Classification",
     "EncoderId",
     "FloatArray",
@@ -25,7 +26,10 @@ __all__ = [
     "IngestSummary",
     "LabelScore",
     "Match",
+    "MatchEdit",
     "MatchEvidence",
+    "MatchModality",
+    "MatchResult",
     "Modality",
     "Progress",
     "ProgressCallback",
@@ -46,6 +50,7 @@ Frames = NDArray[np.uint8]  # (N, H, W, 3) RGB
 Unit = Literal["shot", "scene"]
 ShotMode = Literal["fast", "precise"]
 Modality = Literal["picture", "subtitle"]
+MatchModality = Literal["picture", "sound"]
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -223,6 +228,36 @@ class MatchEvidence:
 
 
 @dataclass(frozen=True)
+class Box:
+    """A part of a picture: its edges as shares of width and height, in [0, 1]."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.left < self.right <= 1 and 0 <= self.top < self.bottom <= 1):
+            raise ValueError(f"got {self}, expected 0 <= left < right <= 1, top and bottom alike")
+
+
+@dataclass(frozen=True)
+class MatchEdit:
+    """What was done to the reference on its way into the query, as far as it was seen."""
+
+    is_flipped: bool = False
+    """Left and right are exchanged."""
+    is_reversed: bool = False
+    """Plays backwards."""
+    ref_box: Box | None = None
+    """The part of the reference's picture that the query shows; None for all of it (no crop)."""
+    query_box: Box | None = None
+    """Where in the query's picture it is shown; None for everywhere (no bars, not in a corner)."""
+    pitch_semitones: float | None = None
+    """By how much the sound is higher, where the sound was compared."""
+
+
+@dataclass(frozen=True)
 class Match:
     """A copied segment, aligned on both sides."""
 
@@ -231,10 +266,41 @@ class Match:
     ref_video: Video
     ref_segment: Segment
     score: float
-    """In [0, 1]; higher is surer."""
+    """Probability, in [0, 1], that this is a copy and no coincidence."""
     speed_ratio: float
     """Seconds of reference that play in one second of the query; above 1 = sped up."""
     evidence: tuple[MatchEvidence, ...] = ()
+    """Frame pairs; empty where only the sound agrees."""
+    modalities: tuple[MatchModality, ...] = ("picture",)
+    """What agrees, sorted."""
+    similarity: float | None = None
+    """Mean likeness of the pictures in [0, 1]; None where they were not compared."""
+    sound_score: float | None = None
+    """How sure the sound alone is, in [0, 1]; None where it was not compared."""
+    edit: MatchEdit = MatchEdit()
+    false_matches_per_hour: float | None = None
+    """How many false matches with this score or a higher one an hour of unrelated query gives."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.score <= 1 or self.speed_ratio <= 0:
+            raise ValueError(
+                f"got {self.score = } and {self.speed_ratio = }, expected 0 to 1 and above 0"
+            )
+
+
+@dataclass(frozen=True)
+class MatchResult:
+    """All that a match of one query found, and what could not be looked at."""
+
+    query_path: Path
+    query_seconds: float
+    """Length of the query; 0 for a still image."""
+    matches: tuple[Match, ...]
+    """Best first."""
+    unreadable: tuple[Segment, ...] = ()
+    """Parts of the query that could not be decoded, in order."""
+    notes: tuple[str, ...] = ()
+    """What a person should know about the answer (`the picture is black throughout` …)."""
 
 
 @dataclass(frozen=True)

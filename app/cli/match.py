@@ -53,7 +53,7 @@ def match(
         stop_on_interrupt() as should_stop,
         shown_progress() as progress,
     ):
-        matches = engine.match(
+        result = engine.match(
             suspect,
             min_score=min_score,
             min_seconds=min_seconds,
@@ -62,9 +62,9 @@ def match(
             should_stop=should_stop,
         )
     if as_json:
-        print_json([match_json(item) for item in matches])
+        print_json([match_json(item) for item in result.matches])
     else:
-        _print_matches(matches)
+        _print_matches(list(result.matches))
 
 
 def match_json(item: "Match") -> dict[str, Any]:

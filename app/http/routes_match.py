@@ -91,5 +91,5 @@ def _match(
         progress=progress,
         should_stop=should_stop,
     )
-    others = [match for match in found if match.ref_video.video_id != own_id]
+    others = [match for match in found.matches if match.ref_video.video_id != own_id]
     return MatchResult(matches=[MatchView.of(match) for match in others])

@@ -128,7 +128,7 @@ def _match(
         )
         for report in reports:
             if isinstance(report, Done):
-                yield _matches(engine, suspect, report.value)
+                yield _matches(engine, suspect, list(report.value.matches))
             else:
                 yield render.progress(report), "", None
     except Exception as error:

@@ -42,7 +42,7 @@ def test_the_four_verbs_on_one_library(engine: Engine, colour_film: films.Film) 
     per_shot = engine.classify(colour_film.path)
     assert len(per_shot) == 3 * 4
     assert len(engine.annotations(per_shot, source=colour_film.path)) == 3
-    assert engine.match(colour_film.path) == []  # flat colours show nothing to match
+    assert engine.match(colour_film.path).matches == ()  # flat colours show nothing to match
 
 
 def test_reading_and_removing(engine: Engine, colour_film: films.Film) -> None:

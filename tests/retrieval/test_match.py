@@ -20,7 +20,7 @@ from retrieval.errors import (
 from retrieval.match import match
 from retrieval.media.frames import frames_between
 from retrieval.media.limits import MediaLimits
-from retrieval.types import Match, Progress
+from retrieval.types import MatchResult, Progress
 from retrieval.vectors import FrameVectors
 from tests import films
 from tests.fakes import FakeEncoder
@@ -40,7 +40,7 @@ class Library:
     def add(self, path: Path) -> str:
         return add_file(self.catalog, self.encoder, path)
 
-    def match(self, query: Path, **options: Any) -> list[Match]:
+    def match(self, query: Path, **options: Any) -> MatchResult:
         return match(
             query,
             catalog=self.catalog,
@@ -79,7 +79,7 @@ def test_the_known_cut_is_found_where_it_was_cut(
     """`b_clip` is the first five seconds of `world`, by comparison of the pixels."""
     library.add(world)
     library.add(bikes)
-    (found,) = library.match(b_clip)
+    (found,) = library.match(b_clip).matches
     assert found.ref_video.path == world
     assert found.speed_ratio == 1.0
     assert found.query_segment.start_seconds == pytest.approx(0.0, abs=0.1)
@@ -106,7 +106,7 @@ def test_films_do_not_match_each_other(
     for path in paths:
         library.add(path)
     for path in [*paths[1:], made_film.path]:
-        others = [item for item in library.match(path) if item.ref_video.path != path]
+        others = [item for item in library.match(path).matches if item.ref_video.path != path]
         assert others == []
 
 
@@ -115,7 +115,7 @@ def test_both_sides_fit_where_the_query_goes_on(
 ) -> None:
     """The globe of `world` goes on turning where `b_clip`, its first five seconds, has ended."""
     library.add(b_clip)
-    found = library.match(world)
+    found = library.match(world).matches
     assert found
     for item in found:
         assert item.ref_segment.duration_seconds == pytest.approx(
@@ -126,7 +126,7 @@ def test_both_sides_fit_where_the_query_goes_on(
 
 def test_a_whole_film_matches_itself(library: Library, bikes: Path) -> None:
     library.add(bikes)
-    (found,) = library.match(bikes)
+    (found,) = library.match(bikes).matches
     assert found.ref_segment.start_seconds == pytest.approx(0.0, abs=0.1)
     assert found.ref_segment.end_seconds == pytest.approx(10.0, abs=0.6)
 
@@ -174,7 +174,7 @@ def test_changed_copies_are_found(
     library.add(path)
     start, end = (7.0, 16.0) if footage == "long_film" else (1.0, 8.0)
     copy = films.write_film(tmp_path / "copy.mp4", change(images(path, start, end)))
-    found = library.match(copy)
+    found = library.match(copy).matches
     assert len(found) == 1
     assert found[0].speed_ratio == pytest.approx(speed, rel=0.03)
     assert found[0].ref_segment.start_seconds == pytest.approx(start, abs=1.0)
@@ -196,7 +196,7 @@ def test_pieces_inside_other_footage(
         *resized(films.moving_shot(92, 75), 320, 136),
     ]
     copy = films.write_film(tmp_path / "mixed.mp4", mixed)
-    found = {item.ref_video.path: item for item in library.match(copy)}
+    found = {item.ref_video.path: item for item in library.match(copy).matches}
     assert set(found) == {bikes, long_film.path}
     for path, query, ref in (
         (bikes, (3.0, 7.0), (3.0, 7.0)),
@@ -215,8 +215,8 @@ def test_black_and_still_footage_does_not_explode(library: Library, tmp_path: Pa
     still = films.write_film(tmp_path / "still.mp4", still_picture * 500, gop=25)
     library.add(black)
     library.add(still)
-    assert library.match(black) == []
-    (found,) = library.match(still)
+    assert library.match(black).matches == ()
+    (found,) = library.match(still).matches
     assert found.ref_video.path == still
 
 
@@ -228,7 +228,7 @@ def test_a_reference_that_is_gone_is_matched_by_its_stored_frames(
     library.add(moved)
     moved.unlink()
     copy = films.write_film(tmp_path / "copy.mp4", images(long_film.path, 4.0, 20.0))
-    (found,) = library.match(copy)
+    (found,) = library.match(copy).matches
     assert found.speed_ratio == pytest.approx(1.0, rel=0.05)
     assert found.ref_segment.start_seconds == pytest.approx(4.0, abs=3.0)
     assert found.ref_segment.end_seconds == pytest.approx(20.0, abs=3.0)
@@ -237,10 +237,10 @@ def test_a_reference_that_is_gone_is_matched_by_its_stored_frames(
 def test_bounds_are_respected(library: Library, world: Path, b_clip: Path, bikes: Path) -> None:
     library.add(world)
     library.add(bikes)
-    assert library.match(b_clip, min_seconds=8.0) == []
-    assert library.match(b_clip, min_score=1.0) == []
-    assert library.match(b_clip, video="bikes") == []
-    assert len(library.match(b_clip, video="world")) == 1
+    assert library.match(b_clip, min_seconds=8.0).matches == ()
+    assert library.match(b_clip, min_score=1.0).matches == ()
+    assert library.match(b_clip, video="bikes").matches == ()
+    assert len(library.match(b_clip, video="world").matches) == 1
 
 
 def test_progress_rises_and_a_stop_is_heard(library: Library, world: Path, b_clip: Path) -> None:
