@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from app.problems import Problem, problem_for
-from app.schemas import ClassifyResult, MatchResult
+from app.schemas import ClassifyResult
 from app.schemas_jobs import JobKind, JobStatus, JobView, ProblemView, ProgressView
 from app.schemas_library import IngestResult
+from app.schemas_match import MatchResult
 from retrieval.errors import InvalidInputError, NotFoundError, OperationCancelled
 from retrieval.types import Progress, ProgressCallback
 

@@ -5,13 +5,12 @@ file can be opened from disk, mailed, or kept as evidence.
 """
 
 import base64
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app.files import write_whole
 from app.templating import clock, render
 from retrieval.types import Classification, Hit, Match, Video
 
@@ -75,18 +74,7 @@ class Report:
 
 def write_report(path: Path, report: Report, *, thumbnail: Thumbnail) -> Path:
     """Write the page to `path`, whole or not at all."""
-    page = render_report(report, thumbnail=thumbnail)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return path
+    return write_whole(path, render_report(report, thumbnail=thumbnail))
 
 
 def render_report(report: Report, *, thumbnail: Thumbnail) -> str:

@@ -1,8 +1,9 @@
 """What leaves through HTTP and `--json`: one model for each word of `retrieval.types`.
 
 Both fronts render with the same models, so a script reads the same keys from either. Times are
-seconds, with timecode and frame number beside them where the film has a frame rate. The library
-itself is in `app.schemas_library`, background work in `app.schemas_jobs`.
+seconds, with timecode and frame number beside them where the film has a frame rate. Matches are in
+`app.schemas_match`, the library itself in `app.schemas_library`, background work in
+`app.schemas_jobs`.
 """
 
 from collections.abc import Sequence
@@ -19,16 +20,13 @@ from app.schemas_base import (
     times,
 )
 from app.templating import thumbnail_url
-from retrieval.types import Classification, Hit, Match, Modality, Unit
+from retrieval.types import Classification, Hit, Modality, Unit
 
 __all__ = [
     "ClassificationView",
     "ClassifyResult",
-    "EvidenceView",
     "HitView",
     "LabelScoreView",
-    "MatchResult",
-    "MatchView",
     "ProvenanceView",
     "SearchResult",
 ]
@@ -111,56 +109,6 @@ class SearchResult(View):
     next_cursor: str | None = Field(
         description="give it back as `cursor`, with the same query, for the next hits"
     )
-
-
-class EvidenceView(View):
-    """One pair of frames that look alike."""
-
-    query_seconds: float
-    ref_seconds: float
-    score: float
-
-
-class MatchView(View):
-    """A copied segment, aligned on both sides."""
-
-    video_id: str
-    video_name: str
-    query: SegmentView = Field(description="where the copy is in the query")
-    reference: SegmentView = Field(description="where it comes from in the film of the library")
-    score: float = Field(description="in [0, 1]; higher is surer")
-    speed_ratio: float = Field(
-        description="seconds of the film that play in one second of the query; above 1 = sped up"
-    )
-    reference_clip_url: str
-    evidence: list[EvidenceView]
-
-    @classmethod
-    def of(cls, match: Match) -> "MatchView":
-        """Render a match."""
-        return cls(
-            video_id=match.ref_video.video_id,
-            video_name=match.ref_video.name,
-            query=SegmentView.of(match.query_segment),
-            reference=SegmentView.of(match.ref_segment, match.ref_video),
-            score=round(match.score, 6),
-            speed_ratio=round(match.speed_ratio, 6),
-            reference_clip_url=clip_link(match.ref_video, match.ref_segment),
-            evidence=[
-                EvidenceView(
-                    query_seconds=item.query_seconds,
-                    ref_seconds=item.ref_seconds,
-                    score=item.score,
-                )
-                for item in match.evidence
-            ],
-        )
-
-
-class MatchResult(View):
-    """The matches of one query, best first; empty where nothing was copied."""
-
-    matches: list[MatchView]
 
 
 class LabelScoreView(View):

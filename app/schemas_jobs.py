@@ -4,9 +4,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.schemas import ClassifyResult, MatchResult
+from app.schemas import ClassifyResult
 from app.schemas_base import View, example
 from app.schemas_library import IngestResult
+from app.schemas_match import MatchResult
 from retrieval.types import Progress
 
 __all__ = [

@@ -33,6 +33,7 @@ from retrieval.types import (
 )
 
 if TYPE_CHECKING:
+    from retrieval.banks import BankInfo
     from retrieval.classify import LabelGroup
     from retrieval.encoders.base import PictureTextEncoder
     from retrieval.encoders.runtime import Device
@@ -236,21 +237,27 @@ class Engine:
         min_score: float = 0.5,
         min_seconds: float = 2.0,
         video: str | None = None,
+        banks: Sequence[str] | None = None,
         progress: ProgressCallback | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> MatchResult:
         """Find segments of the library's films in the file `query`; see `retrieval.match`.
 
+        What the `banks` of known non-matches explain is left out: all of them for None, none for
+        an empty list.
+
         Raises:
             InvalidInputError: A value out of range.
-            NotFoundError: `query` or `video` does not exist.
+            NotFoundError: `query`, `video` or a bank does not exist.
             MediaError: `query` cannot be read.
             EncoderMismatchError: The library was made with another encoder.
             OperationCancelled: `should_stop` said so.
         """
+        from retrieval.banks import chosen_banks
         from retrieval.match import match
 
-        return match(
+        names = chosen_banks(self.library, banks)
+        found = match(
             query,
             catalog=self.catalog,
             encoder=self.encoder,
@@ -262,6 +269,26 @@ class Engine:
             progress=progress,
             should_stop=should_stop,
         )
+        return self._without_known(found, names, min_seconds, should_stop)
+
+    def _without_known(
+        self,
+        found: MatchResult,
+        names: Sequence[str],
+        min_seconds: float,
+        should_stop: Callable[[], bool] | None,
+    ) -> MatchResult:
+        """Leave out the matches that banks explain; a query without matches costs nothing."""
+        from retrieval.banks import without_known
+
+        known = {}
+        for name in names if found.matches else ():
+            with self.bank(name) as bank:
+                if bank.catalog.totals().num_videos:
+                    known[name] = bank.match(
+                        found.query_path, min_seconds=min_seconds, should_stop=should_stop
+                    ).matches
+        return without_known(found, known)
 
     def classify(
         self,
@@ -364,6 +391,46 @@ class Engine:
         video = self.video(key)
         self.catalog.remove_video(video.video_id)
         return video
+
+    # --- banks of known non-matches
+
+    def bank(self, name: str, *, create: bool = False) -> "Engine":
+        """Open a bank, which is a small library with the encoder of this one; the caller closes it.
+
+        Raises:
+            InvalidInputError: The name is not one.
+            NotFoundError: There is no such bank and `create` is False.
+        """
+        from retrieval.banks import bank_path, chosen_banks
+
+        path = bank_path(self.library, name)
+        if not create:
+            chosen_banks(self.library, [name])
+        return Engine(
+            path,
+            encoder=self._encoder or self._encoder_spec,
+            index=self._index,
+            limits=self._limits,
+            runtime=self._runtime,
+            device=self._device,
+            create=create,
+        )
+
+    def banks(self) -> "list[BankInfo]":
+        """The banks of this library, by name."""
+        from retrieval.banks import list_banks
+
+        return list_banks(self.library)
+
+    def remove_bank(self, name: str) -> "BankInfo":
+        """Delete a bank; the files it was made from stay. Returns what it held.
+
+        Raises:
+            NotFoundError: There is no such bank.
+        """
+        from retrieval.banks import remove_bank
+
+        return remove_bank(self.library, name)
 
     def info(self) -> LibraryInfo:
         """Count what the library holds."""

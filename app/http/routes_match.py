@@ -1,6 +1,7 @@
 """`POST /v1/match`: copied footage in an uploaded film, or in one of the library."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
@@ -11,8 +12,8 @@ from app.http.routes_jobs import JOB_RESPONSES, IdempotencyKey, WaitSeconds, ans
 from app.http.state import AppState, State
 from app.http.uploads import check_film
 from app.jobs import Job
-from app.schemas import MatchResult, MatchView
 from app.schemas_jobs import JobView
+from app.schemas_match import MatchResult
 from retrieval.errors import InvalidInputError
 from retrieval.types import ProgressCallback
 
@@ -91,5 +92,5 @@ def _match(
         progress=progress,
         should_stop=should_stop,
     )
-    others = [match for match in found.matches if match.ref_video.video_id != own_id]
-    return MatchResult(matches=[MatchView.of(match) for match in others])
+    others = tuple(match for match in found.matches if match.ref_video.video_id != own_id)
+    return MatchResult.of(replace(found, matches=others))

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from app.jobs import JobStore, StoreFullError
-from app.schemas import MatchResult
 from app.schemas_library import IngestResult
+from app.schemas_match import MatchResult
 from retrieval.errors import InvalidInputError, NotFoundError, NotMediaError, OperationCancelled
 from retrieval.types import Progress, ProgressCallback
 
-EMPTY = MatchResult(matches=[])
+EMPTY = MatchResult(matches=[], query_seconds=0, unreadable=[], notes=[])
 
 
 @pytest.fixture

@@ -1,0 +1,106 @@
+"""A match in words: how sure, what agrees, what was done to the footage.
+
+The command line, the browser interface and the evidence report say the same with these.
+"""
+
+from retrieval.types import Box, Match, MatchEdit
+
+__all__ = [
+    "agreement_words",
+    "edit_words",
+    "false_rate_words",
+    "score_words",
+    "speed_words",
+    "unreadable_words",
+]
+
+NEARLY_ALL = 0.97
+"""Share of a side from which on a box counts as reaching over it: measured boxes are rough."""
+MIDDLE = 0.1
+"""How far the centre of a box may lie off the middle of the picture and still be centred."""
+MIN_SEMITONES = 0.25
+
+
+def score_words(score: float) -> str:
+    """A probability as a percentage that never rounds to certainty: `97 %`, `> 99 %`, `< 1 %`."""
+    if score >= 0.995:
+        return "> 99\u00a0%"
+    return "< 1\u00a0%" if score < 0.005 else f"{100 * score:.0f}\u00a0%"
+
+
+def false_rate_words(rate: float | None) -> str | None:
+    """How rare a false match of this score is; None where that was not measured."""
+    if rate is None:
+        return None
+    if rate <= 0:
+        return "no false match as sure as this one was seen when it was measured"
+    if rate < 1:
+        return f"one false match in about {_two_figures(1 / rate)} h of unrelated footage"
+    return f"about {rate:.1f} false matches in an hour of unrelated footage"
+
+
+def _two_figures(value: float) -> str:
+    if value >= 100:
+        step = 10 ** (len(str(int(value))) - 2)
+        return f"{round(value / step) * step:,}"
+    return f"{value:.2g}"
+
+
+def speed_words(match: Match) -> str:
+    """The speed of the copy: `2.00 ×`; backwards is told by the edit."""
+    return f"{match.speed_ratio:.2f} ×"
+
+
+def agreement_words(match: Match) -> str:
+    """What agrees: `picture, sound`."""
+    return ", ".join(match.modalities)
+
+
+def edit_words(edit: MatchEdit) -> list[str]:
+    """What was done to the footage, each in a few words; empty where nothing was seen."""
+    words = ["mirrored"] if edit.is_flipped else []
+    if edit.is_reversed:
+        words.append("reversed")
+    if edit.ref_box is not None:
+        words.append(f"cropped to {_size(edit.ref_box)}")
+    if edit.query_box is not None:
+        words.append(_place(edit.query_box))
+    pitch = edit.pitch_semitones
+    if pitch is not None and abs(pitch) >= MIN_SEMITONES:
+        words.append(f"pitch {pitch:+.1f}".removesuffix(".0"))
+    return words
+
+
+def _size(box: Box) -> str:
+    """Width and height as shares, or one of them where both are the same."""
+    width, height = round(100 * (box.right - box.left)), round(100 * (box.bottom - box.top))
+    if abs(width - height) <= 2:
+        return f"{round((width + height) / 2)}\u00a0%"
+    return f"{width}\u00a0% of the width and {height}\u00a0% of the height"
+
+
+def _place(box: Box) -> str:
+    """Where in the query's picture the footage is shown."""
+    is_wide, is_high = box.right - box.left >= NEARLY_ALL, box.bottom - box.top >= NEARLY_ALL
+    across, down = (box.left + box.right) / 2 - 0.5, (box.top + box.bottom) / 2 - 0.5
+    sideways = "" if abs(across) <= MIDDLE else "left" if across < 0 else "right"
+    upright = "" if abs(down) <= MIDDLE else "upper" if down < 0 else "lower"
+    if is_wide and is_high:
+        return "narrow bars around"
+    if is_wide:
+        return f"in the {upright} part" if upright else "bars above and below"
+    if is_high:
+        return f"in the {sideways} part" if sideways else "bars left and right"
+    if upright and sideways:
+        where = f"in the {upright} {sideways} corner"
+    elif upright or sideways:
+        where = f"at the {upright or sideways} edge"
+    else:
+        where = "in the middle"
+    return f"{where}, {_size(box)} large"
+
+
+def unreadable_words(num_parts: int, seconds: float) -> str:
+    """That parts of the query could not be looked at."""
+    parts = "1 part" if num_parts == 1 else f"{num_parts} parts"
+    return f"{parts} of the film ({seconds:.1f} s together) could not be read and was not compared"
