@@ -21,6 +21,7 @@ from retrieval.types import (
     Classification,
     Hit,
     IngestSummary,
+    Match,
     MatchResult,
     ProgressCallback,
     Scene,
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from retrieval.classify import LabelGroup
     from retrieval.encoders.base import PictureTextEncoder
     from retrieval.encoders.runtime import Device
+    from retrieval.match_frames import FramePair
+    from retrieval.match_matrix import MatchMatrix
     from retrieval.media.limits import MediaLimits
     from retrieval.vectors import FrameVectors, ShotVectors
 
@@ -391,6 +394,38 @@ class Engine:
         video = self.video(key)
         self.catalog.remove_video(video.video_id)
         return video
+
+    # --- evidence for a match
+
+    def match_matrix(
+        self,
+        match: Match,
+        *,
+        query_seconds: float,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> "MatchMatrix":
+        """Compare all frames around a match, for a picture; see `retrieval.match_matrix`.
+
+        Raises:
+            NotFoundError: The query or the video's file is not where it was.
+            MediaError: One of them has no picture there.
+            OperationCancelled: `should_stop` said so.
+        """
+        from retrieval.match_matrix import match_matrix
+
+        return match_matrix(
+            match,
+            query_seconds=query_seconds,
+            encode=self.encoder.encode_images,
+            limits=self.limits,
+            should_stop=should_stop,
+        )
+
+    def match_frames(self, match: Match) -> "list[FramePair]":
+        """Decode the frame pairs of a match; a side that cannot be read is None."""
+        from retrieval.match_frames import match_frames
+
+        return match_frames(match, limits=self.limits)
 
     # --- banks of known non-matches
 
