@@ -1,0 +1,120 @@
+"""What every temporal aligner takes and gives.
+
+An aligner sees no pictures: only how much each pair of frames speaks for a copy. Reversed playback
+is the caller's business, who turns the query's time round and asks again.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.match_lines import Line
+from retrieval.types import FloatArray
+
+__all__ = ["MAX_SPEED", "MIN_SPEED", "AlignedRun", "Aligner", "EvidenceMatrix"]
+
+Times = NDArray[np.float64]
+MIN_SPEED, MAX_SPEED = 0.5, 2.0
+SLOP = 1.04
+"""How far beyond these a fitted speed may lie."""
+
+
+@dataclass(frozen=True, eq=False)
+class EvidenceMatrix:
+    """How much each pair of a query frame and a reference frame speaks for a copy.
+
+    Attributes:
+        values: (Q, R) float32; above 0 speaks for, below 0 against, 0 is silent. No NaN.
+        query_times: (Q,) seconds, rising.
+        ref_times: (R,) seconds, rising.
+    """
+
+    values: FloatArray
+    query_times: Times
+    ref_times: Times
+
+    def __post_init__(self) -> None:
+        if self.values.shape != (len(self.query_times), len(self.ref_times)):
+            raise ValueError(
+                f"got {self.values.shape = } for {len(self.query_times)} query and "
+                f"{len(self.ref_times)} reference frames"
+            )
+
+    @property
+    def query_step(self) -> float:
+        """Usual seconds between two query frames."""
+        return float(np.median(np.diff(self.query_times))) if len(self.query_times) > 1 else 0.5
+
+
+@dataclass(frozen=True)
+class AlignedRun:
+    """A stretch of the query that plays in step with the reference."""
+
+    line: Line
+    query_start: float
+    """Time of the first frame."""
+    query_end: float
+    """Time of the last frame."""
+    gain: float
+    """Sum of evidence along it."""
+    num_frames: int
+    """Query frames with evidence for it."""
+
+
+class Aligner(ABC):
+    """Finds all runs of one pair of films."""
+
+    name: ClassVar[str]
+
+    def align(self, evidence: EvidenceMatrix, *, min_gain: float = 2.0) -> list[AlignedRun]:
+        """Runs with at least `min_gain`, best first; speeds are 0.5 to 2."""
+        if evidence.values.size == 0 or float(evidence.values.max()) <= 0:
+            return []
+        runs = self._align(evidence, min_gain)
+        kept = [
+            run
+            for run in runs
+            if run.gain >= min_gain and MIN_SPEED / SLOP <= run.line.speed <= MAX_SPEED * SLOP
+        ]
+        return sorted(kept, key=lambda run: -run.gain)
+
+    @abstractmethod
+    def _align(self, evidence: EvidenceMatrix, min_gain: float) -> list[AlignedRun]:
+        """Find the runs of evidence that is not all silent; the base class sorts out the rest."""
+
+
+def run_of_points(
+    evidence: EvidenceMatrix, rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> AlignedRun:
+    """The run through matched pairs: the line that fits them best, kept to allowed speeds.
+
+    Args:
+        evidence: Where the pairs are from.
+        rows: (P,) query places, rising.
+        columns: (P,) reference places.
+    """
+    values = evidence.values[rows, columns].astype(np.float64)
+    query, ref = evidence.query_times[rows], evidence.ref_times[columns]
+    weights = np.clip(values, 1e-3, None)
+    middle = float(np.average(query, weights=weights))
+    centre = float(np.average(ref, weights=weights))
+    spread = float(np.sum(weights * (query - middle) ** 2))
+    speed = 1.0
+    if spread > 0:
+        speed = float(np.sum(weights * (query - middle) * (ref - centre)) / spread)
+    # Pairs of films sampled once a second place a moment to half a second: a short run does not
+    # tell its speed, so it is drawn towards 1 as far as that doubt goes.
+    doubt = 0.5 / max(float(np.ptp(query)), 0.5)
+    if abs(speed - 1.0) <= doubt:
+        speed = 1.0
+    speed = float(np.clip(speed, MIN_SPEED, MAX_SPEED))
+    return AlignedRun(
+        Line(speed, centre - speed * middle),
+        float(query[0]),
+        float(query[-1]),
+        float(values.sum()),
+        int(np.count_nonzero(values > 0)),
+    )
