@@ -78,10 +78,17 @@ class VectorIndex(ABC):
     def _restore(self, settings: Settings, sections: Sequence[Section]) -> None:
         """Take over what `_sections` returned, as bytes; any error where it does not fit."""
 
+    def _prepare(self, sample: FloatArray, total: int) -> None:  # noqa: B027 - optional
+        """Learn from a sample what fits the vectors to come; nothing by default."""
+
     @property
     def rebuild_reason(self) -> str | None:
         """Why a new index, filled with all vectors in one `add`, would do better; None if not."""
         return None
+
+    def num_training(self, total: int) -> int:
+        """How many vectors `train` wants to see before `total` are added; 0 = none."""
+        return 0
 
     # What callers use
 
@@ -92,6 +99,24 @@ class VectorIndex(ABC):
         """Return the ids of all vectors, ascending."""
         with self._lock.reading():
             return np.sort(self._slot_ids[self._slot_ids != _FREE])
+
+    def train(self, sample: ArrayLike, *, total: int) -> None:
+        """Prepare an empty index for many vectors that come in several calls of `add`.
+
+        Without it, a backend decides by the first call alone.
+
+        Args:
+            sample: (N, D) float32, drawn from the vectors to come; about `num_training(total)`.
+            total: How many vectors will come.
+
+        Raises:
+            ValueError: The index is not empty or the sample does not fit.
+        """
+        if len(self._slot_ids):
+            raise ValueError(f"got an index of {len(self)} vectors to train, expected an empty one")
+        rows = _checked_rows(sample, self.dim, name="sample")
+        with self._lock.writing():
+            self._prepare(rows, total)
 
     def add(self, ids: ArrayLike, vectors: ArrayLike) -> None:
         """Add vectors under new ids; all or, on an error, none.

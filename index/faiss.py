@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.base import FloatArray, Ids, VectorIndex
-from index.faiss_ivf import IvfSettings, RefinedIvf, padded_width
+from index.faiss_ivf import IvfSettings, RefinedIvf, num_training, padded_width
 from index.storage import Section, Settings
 
 __all__ = ["FaissIndex"]
@@ -70,6 +70,14 @@ class FaissIndex(VectorIndex):
         if self._ivf.imbalance > _MAX_IMBALANCE_GROWTH * trained.imbalance:
             return "new vectors crowd into a few lists; the centres no longer fit"
         return None
+
+    def num_training(self, total: int) -> int:
+        """How many vectors `train` wants to see before `total` are added; 0 = none."""
+        return num_training(total) if total >= self._flat_below else 0
+
+    def _prepare(self, sample: FloatArray, total: int) -> None:
+        if total >= self._flat_below and len(sample):
+            self._ivf = RefinedIvf.trained(sample, total=total)
 
     def _append(self, vectors: FloatArray) -> None:
         if self._ivf is not None:

@@ -20,13 +20,15 @@ from numpy.typing import NDArray
 
 from index.base import FloatArray, Ids
 
-__all__ = ["IvfSettings", "RefinedIvf", "padded_width"]
+__all__ = ["IvfSettings", "RefinedIvf", "num_training", "padded_width"]
 
 RECALL_TARGET = 0.985
 K = 10  # the k that recall is measured at, and the least that is searched for
 _SEED = 1234
 _TRAIN_PER_LIST = 64
+_LEAST_PER_LIST = 39  # FAISS's own advice
 _NUM_TUNING_QUERIES = 128
+_MAX_TUNING_PAIRS = 1 << 27
 _MAX_SCORES = 1 << 24
 _ADD_BLOCK = 1 << 16
 _SCANNED_SHARE = 0.1
@@ -42,6 +44,7 @@ _TUNING_STEPS = (
     (256, 128),
     (256, 256),
 )
+_UNTUNED = (32, 64)
 
 
 @dataclass(frozen=True)
@@ -80,24 +83,31 @@ class RefinedIvf:
     @classmethod
     def build(cls, vectors: FloatArray) -> "RefinedIvf":
         """Train on vectors (N, D), store them in slots 0 … N-1, and tune the search."""
-        padded = _padded(vectors)
-        num_rows, width = padded.shape
-        num_lists = max(1, 2 ** round(np.log2(np.sqrt(num_rows))))
+        num_rows = len(vectors)
+        rng = np.random.default_rng(_SEED)
+        chosen = np.sort(rng.choice(num_rows, num_training(num_rows), replace=False))
+        built = cls.trained(vectors[chosen], total=num_rows)
+        built.append(vectors)
+        return built
+
+    @classmethod
+    def trained(cls, sample: FloatArray, *, total: int) -> "RefinedIvf":
+        """Make empty lists, trained on a sample (S, D) of the `total` rows that will come.
+
+        The search is tuned when they are in; until then it uses a middle setting.
+        """
+        padded = _padded(sample)
+        width = padded.shape[1]
+        num_lists = min(_num_lists(total), max(1, len(padded) // _LEAST_PER_LIST))
         lists = faiss.IndexIVFPQFastScan(
             faiss.IndexFlatIP(width), width, num_lists, width // 4, 4, faiss.METRIC_INNER_PRODUCT
         )
         halves = faiss.IndexScalarQuantizer(
             width, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
         )
-        rng = np.random.default_rng(_SEED)
-        num_training = min(num_rows, max(_TRAIN_PER_LIST * num_lists, 20_000))
-        sample = padded[np.sort(rng.choice(num_rows, num_training, replace=False))]
-        lists.train(sample)
-        untuned = IvfSettings(*_TUNING_STEPS[0], num_rows, 1.0, 0.0)
-        built = cls(lists, halves, untuned, np.ones(0, np.bool_))
-        built.append(vectors)
-        built.settings = built._tuned(padded, rng)
-        return built
+        lists.train(padded)
+        untuned = IvfSettings(*_UNTUNED, total, 1.0, 0.0)
+        return cls(lists, halves, untuned, np.ones(0, np.bool_))
 
     @property
     def imbalance(self) -> float:
@@ -109,6 +119,9 @@ class RefinedIvf:
         for start in range(0, len(vectors), _ADD_BLOCK):
             self._refine.add(_padded(vectors[start : start + _ADD_BLOCK]))
         self._take_live(np.concatenate([self._is_live, np.ones(len(vectors), np.bool_)]))
+        is_tuned = self.settings.recall > 0
+        if not is_tuned and self._num_live >= self.settings.num_trained:
+            self.settings = self._tuned()
 
     def drop(self, is_dropped: NDArray[np.bool_]) -> None:
         """Mark slots as removed."""
@@ -178,7 +191,7 @@ class RefinedIvf:
         bits = np.packbits(is_live, bitorder="little")
         self._live_selector = None if is_live.all() else faiss.IDSelectorBitmap(bits)
 
-    def _tuned(self, rows: FloatArray, rng: np.random.Generator) -> IvfSettings:
+    def _tuned(self) -> IvfSettings:
         """Return the cheapest settings that reach the recall target on noisy stored vectors.
 
         A stored vector itself would be too easy: each query is one moved by noise as long as it is
@@ -186,34 +199,36 @@ class RefinedIvf:
         to one side together (cosine 0.35), as the texts of a picture-text encoder lie apart from
         all pictures.
         """
-        num_queries = min(len(rows), _NUM_TUNING_QUERIES)
-        queries = rows[rng.choice(len(rows), num_queries, replace=False)]
+        rng = np.random.default_rng(_SEED)
+        num_rows = self._num_live
+        num_queries = min(num_rows, _NUM_TUNING_QUERIES, max(16, _MAX_TUNING_PAIRS // num_rows))
+        chosen = np.sort(rng.choice(len(self._is_live), num_queries, replace=False))
+        queries = self.vectors.reconstruct_batch(chosen)
         queries = queries + _unit(rng.standard_normal(queries.shape, dtype=np.float32))
         aside = _unit(rng.standard_normal((1, queries.shape[1]), dtype=np.float32))
         queries[num_queries // 2 :] += 2.5 * aside
         queries = _unit(queries)
-        truth = _true_neighbours(queries, rows)
+        truth = self.vectors.search(queries, min(K, num_rows))[1]
         for nprobe, k_factor in _TUNING_STEPS:
             tried = IvfSettings(
-                min(nprobe, self.lists.nlist), k_factor, len(rows), self.imbalance, 0.0
+                min(nprobe, self.lists.nlist), k_factor, num_rows, self.imbalance, 0.0
             )
             self.settings = tried
             _, found = self.nearest(queries, truth.shape[1], None)
             shared = [len(set(a) & set(b)) for a, b in zip(truth, found, strict=True)]
-            recall = float(np.sum(shared)) / truth.size
+            recall = max(float(np.sum(shared)) / truth.size, 1e-9)  # 0 means not tuned
             if recall >= RECALL_TARGET:
                 break
-        return IvfSettings(tried.nprobe, k_factor, len(rows), self.imbalance, recall)
+        return IvfSettings(tried.nprobe, k_factor, num_rows, self.imbalance, recall)
 
 
-def _true_neighbours(queries: FloatArray, rows: FloatArray) -> NDArray[np.int64]:
-    k = min(K, len(rows))
-    block = max(1, _MAX_SCORES // len(rows))
-    parts = [
-        np.argpartition(-(queries[start : start + block] @ rows.T), k - 1, axis=1)[:, :k]
-        for start in range(0, len(queries), block)
-    ]
-    return np.concatenate(parts)
+def num_training(num_rows: int) -> int:
+    """Return how many of so many rows the lists are trained on."""
+    return min(num_rows, max(_TRAIN_PER_LIST * _num_lists(num_rows), 20_000))
+
+
+def _num_lists(num_rows: int) -> int:
+    return int(max(1, 2 ** round(np.log2(np.sqrt(num_rows)))))
 
 
 def _unit(rows: FloatArray) -> FloatArray:

@@ -9,64 +9,53 @@ either whole or absent. Reading is safe from many threads and beside a writer.
 import os
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.catalog_connection import ConnectionPool
-from retrieval.catalog_lock import WriterLock
-from retrieval.catalog_names import not_found, resolve
-from retrieval.catalog_records import (
-    VideoRecord,
-    path_to_bytes,
-    row_to_scene,
-    row_to_shot,
-    row_to_subtitle,
-    row_to_video,
+from retrieval.catalog_frames import (
+    FrameRow,
+    FrameTimes,
+    StoredFrames,
+    insert_frames,
+    insert_sound_print,
+    read_frame_rows,
+    read_frame_times,
+    read_frames,
+    read_sound_prints,
 )
-from retrieval.catalog_subtitles import find_subtitles
+from retrieval.catalog_lock import WriterLock
+from retrieval.catalog_names import not_found
+from retrieval.catalog_reader import CatalogReader, CatalogTotals
+from retrieval.catalog_records import VideoRecord, path_to_bytes, row_to_video
 from retrieval.catalog_vectors import (
+    EncoderKind,
     active_encoder,
     drop_unused_encoders,
-    insert_vectors,
-    read_frames,
+    insert_shot_vectors,
     read_shots,
 )
-from retrieval.catalog_writes import delete_video, insert_video, problems
-from retrieval.errors import CatalogError, NotFoundError
-from retrieval.types import EncoderId, FloatArray, Scene, Segment, Shot, Subtitle, Video
+from retrieval.catalog_writes import delete_video, insert_video, kept_threshold, problems
+from retrieval.errors import CatalogError, InvalidInputError
+from retrieval.types import EncoderId, FloatArray, Video
 
 __all__ = ["Catalog", "CatalogTotals", "VideoRecord"]
 
 CATALOG_NAME = "catalog.sqlite3"
 LOCK_NAME = ".lock"
-_MAX_VARIABLES = 500
 
 
-@dataclass(frozen=True)
-class CatalogTotals:
-    """How much a library holds."""
-
-    num_videos: int
-    num_shots: int
-    num_scenes: int
-    num_subtitles: int
-    duration_seconds: float
-
-
-class Catalog:
+class Catalog(CatalogReader):
     """An open library; make one with `Catalog.open`, and close it or use it in a `with` block."""
 
     def __init__(self, library: Path, pool: ConnectionPool) -> None:
-        self._library = library
-        self._pool = pool
+        super().__init__(library, pool)
         self._lock = WriterLock(library / LOCK_NAME)
 
     @classmethod
@@ -87,11 +76,6 @@ class Catalog:
                     "name another one with --library"
                 ) from error
         return cls(library, ConnectionPool(library / CATALOG_NAME, create=create))
-
-    @property
-    def library(self) -> Path:
-        """The directory of the library."""
-        return self._library
 
     def close(self) -> None:
         """Close the catalog; later calls raise CatalogError."""
@@ -124,6 +108,7 @@ class Catalog:
         """Store a video with all that belongs to it, in one transaction.
 
         It replaces a video with the same id, and one at the same path: that file was overwritten.
+        A match threshold that was set for the same id is kept where the record has none.
 
         Returns:
             The ids given to its shots, in order.
@@ -134,6 +119,7 @@ class Catalog:
         """
         video = record.video
         with self._transaction() as (connection, counter):
+            record = kept_threshold(connection, record)
             replaced = connection.execute(
                 "SELECT video_id FROM videos WHERE video_id = ? OR path = ?",
                 (video.video_id, path_to_bytes(video.path)),
@@ -144,7 +130,9 @@ class Catalog:
             added_at = video.added_at or datetime.now(UTC).isoformat(timespec="seconds")
             shot_ids = insert_video(connection, record, added_at=added_at, counter=counter)
             first = shot_ids[0] if shot_ids else 0
-            insert_vectors(connection, record, first_shot_id=first, library=self._library)
+            insert_shot_vectors(connection, record, first_shot_id=first, library=self._library)
+            insert_frames(connection, record, library=self._library)
+            insert_sound_print(connection, record)
         return shot_ids
 
     def remove_video(self, video_id: str) -> None:
@@ -165,150 +153,28 @@ class Catalog:
             if cursor.rowcount == 0:
                 raise not_found(video_id, self.videos(), library=self._library)
 
-    # Videos
-
-    def videos(self) -> list[Video]:
-        """Return all videos in the order in which they were added."""
-        with self._pool.reader() as connection:
-            rows = connection.execute("SELECT * FROM videos ORDER BY added_at, rowid")
-            return [row_to_video(row) for row in rows]
-
-    def video(self, video_id: str) -> Video:
-        """Return a video; NotFoundError when there is none with this id."""
-        found = self._find("video_id = ?", (video_id,))
-        if found is None:
-            raise not_found(video_id, self.videos(), library=self._library)
-        return found
-
-    def videos_by_ids(self, video_ids: Sequence[str]) -> dict[str, Video]:
-        """Return videos by their ids in one reading, leaving out those that are gone."""
-        ids = list(dict.fromkeys(video_ids))
-        found: dict[str, Video] = {}
-        with self._pool.reader() as connection:
-            for place in range(0, len(ids), _MAX_VARIABLES):
-                some = ids[place : place + _MAX_VARIABLES]
-                marks = ", ".join("?" * len(some))
-                rows = connection.execute(f"SELECT * FROM videos WHERE video_id IN ({marks})", some)
-                found.update((row["video_id"], row_to_video(row)) for row in rows)
-        return found
-
-    def find_by_stat(self, path: Path, size: int, mtime_ns: int) -> Video | None:
-        """Return the video of a file that was not touched since it was added; None otherwise."""
-        return self._find(
-            "path = ? AND size_bytes = ? AND modified_ns = ?", (path_to_bytes(path), size, mtime_ns)
-        )
-
-    def find_by_path(self, path: Path) -> Video | None:
-        """Return the video that was last seen at a path; None when there is none."""
-        return self._find("path = ?", (path_to_bytes(path),))
-
-    def resolve_video(self, text: str) -> Video:
-        """Return the video that a person means by an id, a start of one, a path or a file name.
+    def set_match_threshold(self, video_id: str, threshold: float | None) -> None:
+        """Set the least score of a match of this video; None for that of the match.
 
         Raises:
-            NotFoundError: Nothing fits; the message lists what is near.
-            InvalidInputError: Several videos fit; the message lists them.
+            NotFoundError: There is no such video.
+            InvalidInputError: The threshold is not in [0, 1].
         """
-        return resolve(text, self.videos(), library=self._library)
-
-    def totals(self) -> CatalogTotals:
-        """Return how much the library holds."""
-        with self._pool.reader() as connection:
-            row = connection.execute(
-                """SELECT count(*), coalesce(sum(num_shots), 0), coalesce(sum(num_scenes), 0),
-                   coalesce(sum(num_subtitles), 0), coalesce(sum(duration_seconds), 0.0)
-                   FROM videos"""
-            ).fetchone()
-            return CatalogTotals(*row)
-
-    # Shots, scenes, subtitles, thumbnails
-
-    def shots(self, video_id: str) -> list[Shot]:
-        """Return the shots of a video in order; NotFoundError when there is no such video."""
-        rows = self._rows_of(video_id, "SELECT * FROM shots WHERE video_id = ? ORDER BY number")
-        return [row_to_shot(row) for row in rows]
-
-    def shot(self, shot_id: int) -> Shot:
-        """Return one shot; NotFoundError when there is none with this id."""
-        found = self.shots_by_ids([shot_id])
-        if not found:
-            raise NotFoundError(f"got shot {shot_id}, which is not in {self._library}")
-        return found[0]
-
-    def shots_by_ids(self, shot_ids: Sequence[int]) -> list[Shot]:
-        """Return shots in the order of their ids as given, leaving out those that are gone."""
-        ids = [int(shot_id) for shot_id in shot_ids]
-        found: dict[int, Shot] = {}
-        with self._pool.reader() as connection:
-            for place in range(0, len(ids), _MAX_VARIABLES):
-                some = [
-                    shot_id for shot_id in ids[place : place + _MAX_VARIABLES] if _fits(shot_id)
-                ]
-                marks = ", ".join("?" * len(some))
-                rows = connection.execute(f"SELECT * FROM shots WHERE shot_id IN ({marks})", some)
-                found.update((row["shot_id"], row_to_shot(row)) for row in rows)
-        return [found[shot_id] for shot_id in ids if shot_id in found]
-
-    def shots_between(self, video_id: str, segment: Segment) -> list[Shot]:
-        """Return the shots that a segment touches; the last shot for one after the end."""
-        with self._pool.reader() as connection:
-            rows = connection.execute(
-                """SELECT * FROM shots WHERE video_id = :id AND end_seconds >= :start
-                     AND start_seconds <= :end ORDER BY number LIMIT 1000""",
-                {"id": video_id, "start": segment.start_seconds, "end": segment.end_seconds},
-            ).fetchall()
-            rows = (
-                rows
-                or connection.execute(
-                    "SELECT * FROM shots WHERE video_id = ? ORDER BY number DESC LIMIT 1",
-                    (video_id,),
-                ).fetchall()
+        if threshold is not None and not 0.0 <= threshold <= 1.0:
+            raise InvalidInputError(f"got match threshold {threshold}, expected 0 to 1 or none")
+        with self._transaction() as (connection, _):
+            cursor = connection.execute(
+                "UPDATE videos SET match_threshold = ? WHERE video_id = ?", (threshold, video_id)
             )
-            return [row_to_shot(row) for row in rows]
+            if cursor.rowcount == 0:
+                raise not_found(video_id, self.videos(), library=self._library)
 
-    def scenes(self, video_id: str) -> list[Scene]:
-        """Return the scenes of a video in order; NotFoundError when there is no such video."""
-        rows = self._rows_of(video_id, "SELECT * FROM scenes WHERE video_id = ? ORDER BY number")
-        return [row_to_scene(row) for row in rows]
+    # Vectors and prints
 
-    def subtitles(self, video_id: str) -> list[Subtitle]:
-        """Return the subtitle lines of a video; NotFoundError when there is no such video."""
-        rows = self._rows_of(video_id, "SELECT * FROM subtitles WHERE video_id = ? ORDER BY number")
-        return [row_to_subtitle(row) for row in rows]
-
-    def search_subtitles(
-        self, query: str, *, limit: int, video_ids: Sequence[str] | None = None
-    ) -> list[tuple[Subtitle, float]]:
-        """Find subtitle lines by their words, in any script (see retrieval.catalog_subtitles).
-
-        Args:
-            query: Words as a person writes them; any string is allowed.
-            limit: Most lines to return.
-            video_ids: Only lines of these videos; None = of all.
-
-        Returns:
-            Lines with their BM25 score, best (highest) first.
-        """
-        with self._pool.reader() as connection:
-            return find_subtitles(connection, query, limit=limit, video_ids=video_ids)
-
-    def thumbnail(self, shot_id: int) -> bytes:
-        """Return the JPEG of a shot's keyframe; NotFoundError when there is none."""
-        if _fits(shot_id):
-            with self._pool.reader() as connection:
-                row = connection.execute(
-                    "SELECT jpeg FROM thumbnails WHERE shot_id = ?", (int(shot_id),)
-                ).fetchone()
-                if row is not None:
-                    return bytes(row["jpeg"])
-        raise NotFoundError(f"got shot {shot_id}, which has no thumbnail in {self._library}")
-
-    # Vectors
-
-    def encoder(self) -> EncoderId | None:
+    def encoder(self, kind: EncoderKind = "search") -> EncoderId | None:
         """Return the encoder that made the library's vectors; None while there are none."""
         with self._pool.reader() as connection:
-            return active_encoder(connection)
+            return active_encoder(connection, kind)
 
     def shot_vectors(
         self, encoder: EncoderId, video_id: str | None = None
@@ -321,34 +187,65 @@ class Catalog:
         with self._pool.reader() as connection:
             return read_shots(connection, encoder, library=self._library, video_id=video_id)
 
+    def frames(self, encoder: EncoderId, video_id: str) -> StoredFrames:
+        """Return ids, times and copy descriptors of one video's frames; none where it has none.
+
+        Raises:
+            EncoderMismatchError: The library holds descriptors of another copy encoder.
+        """
+        with self._pool.reader() as connection:
+            return read_frames(connection, encoder, video_id, library=self._library)
+
     def frame_vectors(
         self, encoder: EncoderId, video_id: str
     ) -> tuple[NDArray[np.float64], FloatArray]:
-        """Return the frame times (F,) seconds and embeddings (F, D) of one video.
+        """Return the frame times (F,) seconds and copy descriptors (F, C) of one video.
 
         Raises:
-            EncoderMismatchError: The library holds vectors of another encoder.
+            EncoderMismatchError: The library holds descriptors of another copy encoder.
+        """
+        stored = self.frames(encoder, video_id)
+        return stored.times, stored.vectors
+
+    def frame_rows(self, encoder: EncoderId) -> list[FrameRow]:
+        """Return which frame ids each video has, in the order of the ids; reads no vector.
+
+        Raises:
+            EncoderMismatchError: The library holds descriptors of another copy encoder.
         """
         with self._pool.reader() as connection:
-            _, _, times, vectors = read_frames(
-                connection, encoder, library=self._library, video_id=video_id
+            return read_frame_rows(connection, encoder, library=self._library)
+
+    def frame_times(self, encoder: EncoderId) -> FrameTimes:
+        """Return videos and times of all frames, by their ids; reads no vector.
+
+        Raises:
+            EncoderMismatchError: The library holds descriptors of another copy encoder.
+        """
+        with self._pool.reader() as connection:
+            return read_frame_times(connection, encoder, library=self._library)
+
+    def sound_prints(self, video_id: str | None = None) -> list[tuple[str, int, bytes]]:
+        """Return video id, format version and sound print of all videos that have one, or of one.
+
+        A print is what `retrieval.sound_print` wrote.
+        """
+        with self._pool.reader() as connection:
+            return read_sound_prints(connection, video_id)
+
+    def videos_without_copies(self) -> list[Video]:
+        """Return the videos that match cannot compare, in the order of adding.
+
+        Those with a picture whose frames no copy encoder looked at: they were ingested by an
+        earlier version, and the next ingest of their files reads them again.
+        """
+        with self._pool.reader() as connection:
+            rows = connection.execute(
+                """SELECT * FROM videos AS v WHERE video_codec IS NOT NULL AND NOT EXISTS
+                     (SELECT 1 FROM frame_vectors AS f WHERE f.video_id = v.video_id)
+                   ORDER BY added_at, rowid"""
             )
-            return times, vectors
-
-    def all_frame_vectors(
-        self, encoder: EncoderId
-    ) -> tuple[list[str], NDArray[np.int64], NDArray[np.float64], FloatArray]:
-        """Return the frames of all videos, video after video.
-
-        Returns:
-            The ids of the videos that have frames (V), how many each has (V,) int64, their times
-            (F,) float64 seconds, and their embeddings (F, D) float32 unit norm.
-
-        Raises:
-            EncoderMismatchError: The library holds vectors of another encoder.
-        """
-        with self._pool.reader() as connection:
-            return read_frames(connection, encoder, library=self._library, video_id=None)
+            return [row_to_video(row) for row in rows]
 
     # State
 
@@ -392,22 +289,3 @@ class Catalog:
                 "INSERT INTO generations (token) VALUES (?)", (os.urandom(8).hex(),)
             )
             yield connection, int(cursor.lastrowid or 0)
-
-    def _find(self, condition: str, values: tuple[Any, ...]) -> Video | None:
-        with self._pool.reader() as connection:
-            row = connection.execute(
-                f"SELECT * FROM videos WHERE {condition} ORDER BY located_at DESC LIMIT 1", values
-            ).fetchone()
-            return None if row is None else row_to_video(row)
-
-    def _rows_of(self, video_id: str, query: str) -> list[sqlite3.Row]:
-        with self._pool.reader() as connection:
-            rows = connection.execute(query, (video_id,)).fetchall()
-        if not rows:
-            self.video(video_id)  # raises when there is no such video
-        return rows
-
-
-def _fits(shot_id: int) -> bool:
-    """Whether a number can be an id at all: SQLite refuses more than 64 bits."""
-    return 0 < shot_id < 1 << 63

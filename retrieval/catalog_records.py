@@ -47,9 +47,16 @@ class VideoRecord:
     frame_times: NDArray[np.float64] | None = None
     """(F,) float64 seconds from the start of the video, ascending."""
     frame_vectors: FloatArray | None = None
-    """(F, D) float32 unit norm, one a frame time."""
+    """(F, C) float32 unit norm copy descriptors, one a frame time."""
     encoder: EncoderId | None = None
-    """Which encoder made the vectors; None where there are none."""
+    """Which encoder made the shots' vectors; None where there are none."""
+    copy_encoder: EncoderId | None = None
+    """Which copy encoder looked at the frames, also where it was given none; None for no picture
+    (or for a video that cannot be matched)."""
+    sound_print: bytes | None = None
+    """Fingerprint of the sound; None where it gave none."""
+    sound_print_version: int | None = None
+    """Format of the fingerprint; None where the sound was not listened to."""
     scene_keyframes: Sequence[int] = ()
     """For each scene the number of the shot that stands for it; () = the first of each."""
 
@@ -81,7 +88,7 @@ class VideoRecord:
 
     @property
     def num_frame_vectors(self) -> int:
-        """Number of frame embeddings."""
+        """Number of copy descriptors."""
         return 0 if self.frame_vectors is None else len(self.frame_vectors)
 
     def keyframe_of(self, scene: Scene) -> int:
@@ -108,13 +115,16 @@ class VideoRecord:
             raise ValueError(f"got {num_times} frame times for {self.num_frame_vectors} vectors")
         if self.frame_times is not None and not np.isfinite(self.frame_times).all():
             raise ValueError("got frame_times that are not finite")
-        for vectors in (self.shot_vectors, self.frame_vectors):
+        if self.sound_print is not None and self.sound_print_version is None:
+            raise ValueError("got a sound print without the version of its format")
+        made = ((self.shot_vectors, self.encoder), (self.frame_vectors, self.copy_encoder))
+        for vectors, encoder in made:
             if vectors is None or len(vectors) == 0:
                 continue
-            if self.encoder is None:
+            if encoder is None:
                 raise ValueError("got vectors without the encoder that made them")
-            if vectors.ndim != 2 or vectors.shape[1] != self.encoder.dim:
-                raise ValueError(f"got {vectors.shape = }, expected (N, {self.encoder.dim})")
+            if vectors.ndim != 2 or vectors.shape[1] != encoder.dim:
+                raise ValueError(f"got {vectors.shape = }, expected (N, {encoder.dim})")
             norms = np.linalg.norm(vectors, axis=1)
             if not np.all(np.abs(norms - 1.0) < 1e-2):  # also false for NaN
                 raise ValueError("got vectors that are not of unit norm (or not finite)")
@@ -149,6 +159,7 @@ def video_to_row(record: VideoRecord, *, added_at: str, located_at: int) -> dict
         "added_at": added_at,
         "warnings": json.dumps(video.warnings),  # ASCII, so that any text can be stored
         "located_at": located_at,
+        "match_threshold": video.match_threshold,
     }
 
 

@@ -106,6 +106,44 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (video_id, encoder_id))""",
         "INSERT INTO generations (token) VALUES (lower(hex(randomblob(8))))",
     ),
+    # 2: frames are kept for copy matching alone, as descriptors made for it, under ids of their
+    # own; sound is fingerprinted. What version 1 held of frames was made by the search encoder
+    # and goes: films are read again by the next ingest.
+    (
+        "DROP TABLE frame_vectors",
+        """CREATE TABLE new_encoders (
+            encoder_id INTEGER PRIMARY KEY,
+            kind TEXT NOT NULL CHECK (kind IN ('search', 'copy')),
+            name TEXT NOT NULL,
+            hash TEXT NOT NULL,
+            dim INTEGER NOT NULL CHECK (dim > 0),
+            is_active INTEGER NOT NULL,
+            UNIQUE (kind, name, hash, dim))""",
+        """INSERT INTO new_encoders
+            SELECT encoder_id, 'search', name, hash, dim, is_active FROM encoders
+            WHERE encoder_id IN (SELECT encoder_id FROM shot_vectors)""",
+        "DROP TABLE encoders",
+        "ALTER TABLE new_encoders RENAME TO encoders",
+        # One row a video, also for one that was read and gave no frame. The frames of a video
+        # have consecutive ids; the small columns come first, so that they are read alone.
+        """CREATE TABLE frame_vectors (
+            video_id TEXT PRIMARY KEY REFERENCES videos ON DELETE CASCADE,
+            encoder_id INTEGER NOT NULL REFERENCES encoders,
+            first_frame_id INTEGER NOT NULL,
+            num_vectors INTEGER NOT NULL,
+            seconds BLOB NOT NULL,
+            vectors BLOB NOT NULL)""",
+        # Like AUTOINCREMENT for the ids of frames: none is used twice.
+        "CREATE TABLE frame_ids (next_id INTEGER NOT NULL)",
+        "INSERT INTO frame_ids VALUES (1)",
+        # One row a video whose sound was listened to; NULL where it gave nothing.
+        """CREATE TABLE sound_prints (
+            video_id TEXT PRIMARY KEY REFERENCES videos ON DELETE CASCADE,
+            format_version INTEGER NOT NULL,
+            print BLOB)""",
+        "ALTER TABLE videos ADD COLUMN match_threshold REAL",
+        "INSERT INTO generations (token) VALUES (lower(hex(randomblob(8))))",
+    ),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)
@@ -156,15 +194,25 @@ def _known_version(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Carry the file to SCHEMA_VERSION in one transaction; safe when two processes race."""
+    """Carry the file to SCHEMA_VERSION in one transaction; safe when two processes race.
+
+    References are not checked meanwhile: dropping a table that is made anew would empty others.
+    """
+    connection.execute("PRAGMA foreign_keys = OFF")  # only outside of a transaction
     connection.execute("BEGIN IMMEDIATE")
     try:
         for statements in MIGRATIONS[_known_version(connection, path) :]:
             for statement in statements:
                 connection.execute(statement)
+        if connection.execute("PRAGMA foreign_key_check").fetchone() is not None:
+            raise CatalogError(
+                f"got {path}, in which rows belong to nothing; put back a copy of the library"
+            )
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException:
         connection.rollback()
         raise
+    finally:
+        connection.execute("PRAGMA foreign_keys = ON")

@@ -1,11 +1,13 @@
 """Embeddings in the catalog: float16 blobs, one row a video, under the encoder that made them.
 
 float16 keeps 11 bits of each component: for a unit vector of any width the error of an inner
-product stays below 2^-11, far under what separates two neighbours, at half the space.
+product stays below 2^-11, far under what separates two neighbours, at half the space. A library
+has one encoder of each kind: one for search (shots) and one for copies (frames).
 """
 
 import sqlite3
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,52 +16,61 @@ from retrieval.catalog_records import VideoRecord
 from retrieval.errors import CatalogError, EncoderMismatchError
 from retrieval.types import EncoderId, FloatArray
 
-__all__ = ["active_encoder", "drop_unused_encoders", "insert_vectors", "read_frames", "read_shots"]
+__all__ = [
+    "EncoderKind",
+    "active_encoder",
+    "blob_to_vectors",
+    "check_encoder",
+    "damaged_vectors",
+    "drop_unused_encoders",
+    "encoder_row",
+    "insert_shot_vectors",
+    "read_shots",
+    "vectors_to_blob",
+]
+
+EncoderKind = Literal["search", "copy"]
 
 
-def active_encoder(connection: sqlite3.Connection) -> EncoderId | None:
+def active_encoder(connection: sqlite3.Connection, kind: EncoderKind) -> EncoderId | None:
     """Return the encoder whose vectors the library holds; None while it holds none."""
     row = connection.execute(
-        "SELECT name, hash, dim FROM encoders WHERE is_active LIMIT 1"
+        "SELECT name, hash, dim FROM encoders WHERE kind = ? AND is_active LIMIT 1", (kind,)
     ).fetchone()
     return None if row is None else EncoderId(row["name"], row["hash"], row["dim"])
 
 
-def insert_vectors(
-    connection: sqlite3.Connection, record: VideoRecord, *, first_shot_id: int, library: Path
-) -> None:
-    """Store the vectors of one video; the library's first ones fix its encoder.
+def check_encoder(
+    connection: sqlite3.Connection, kind: EncoderKind, encoder: EncoderId, *, library: Path
+) -> bool:
+    """Whether there are vectors of this encoder.
+
+    Raises:
+        EncoderMismatchError: There are, of another encoder of the same kind.
+    """
+    known = active_encoder(connection, kind)
+    if known is not None and known != encoder:
+        raise _mismatch(library, kind, known, encoder)
+    return known is not None
+
+
+def encoder_row(
+    connection: sqlite3.Connection, kind: EncoderKind, encoder: EncoderId, *, library: Path
+) -> int:
+    """Return the row id of an encoder; the library's first vectors of a kind fix its encoder.
 
     Raises:
         EncoderMismatchError: The library holds vectors of another encoder.
     """
-    if record.encoder is None:
-        return
-    encoder_id = _encoder_row(connection, record.encoder, library=library)
-    video_id = record.video.video_id
-    if record.shot_vectors is not None and record.num_shot_vectors:
+    if not check_encoder(connection, kind, encoder, library=library):
         connection.execute(
-            "INSERT INTO shot_vectors VALUES (?, ?, ?, ?, ?)",
-            (
-                video_id,
-                encoder_id,
-                first_shot_id,
-                record.num_shot_vectors,
-                _to_blob(record.shot_vectors),
-            ),
+            "INSERT INTO encoders (kind, name, hash, dim, is_active) VALUES (?, ?, ?, ?, 1)",
+            (kind, encoder.name, encoder.hash, encoder.dim),
         )
-    if record.frame_vectors is not None and record.num_frame_vectors:
-        seconds = np.asarray(record.frame_times, dtype="<f8").tobytes()
-        connection.execute(
-            "INSERT INTO frame_vectors VALUES (?, ?, ?, ?, ?)",
-            (
-                video_id,
-                encoder_id,
-                record.num_frame_vectors,
-                seconds,
-                _to_blob(record.frame_vectors),
-            ),
-        )
+    row = connection.execute(
+        "SELECT encoder_id FROM encoders WHERE kind = ? AND is_active LIMIT 1", (kind,)
+    ).fetchone()
+    return int(row[0])
 
 
 def drop_unused_encoders(connection: sqlite3.Connection) -> None:
@@ -71,14 +82,39 @@ def drop_unused_encoders(connection: sqlite3.Connection) -> None:
     )
 
 
+def insert_shot_vectors(
+    connection: sqlite3.Connection, record: VideoRecord, *, first_shot_id: int, library: Path
+) -> None:
+    """Store the shots' vectors of one video, where it has any.
+
+    Raises:
+        EncoderMismatchError: The library holds vectors of another encoder.
+    """
+    if record.encoder is None:
+        return
+    encoder_id = encoder_row(connection, "search", record.encoder, library=library)
+    if record.shot_vectors is not None and record.num_shot_vectors:
+        connection.execute(
+            "INSERT INTO shot_vectors VALUES (?, ?, ?, ?, ?)",
+            (
+                record.video.video_id,
+                encoder_id,
+                first_shot_id,
+                record.num_shot_vectors,
+                vectors_to_blob(record.shot_vectors),
+            ),
+        )
+
+
 def read_shots(
     connection: sqlite3.Connection, encoder: EncoderId, *, library: Path, video_id: str | None
 ) -> tuple[NDArray[np.int64], FloatArray]:
     """Return the ids (N,) int64 and embeddings (N, D) float32 of shots, of all videos or one."""
-    if not _holds(connection, encoder, library=library):
+    if not check_encoder(connection, "search", encoder, library=library):
         return np.empty(0, np.int64), np.empty((0, encoder.dim), np.float32)
-    condition, values = _of_video(video_id)
-    total = _total(connection, "shot_vectors", condition, values)
+    condition, values = ("", ()) if video_id is None else ("WHERE video_id = ?", (video_id,))
+    query = f"SELECT coalesce(sum(num_vectors), 0) FROM shot_vectors {condition}"
+    total = int(connection.execute(query, values).fetchone()[0])
     ids = np.empty(total, np.int64)
     vectors = np.empty((total, encoder.dim), np.float32)
     place = 0
@@ -88,98 +124,55 @@ def read_shots(
     ):
         rows = slice(place, place + row["num_vectors"])
         ids[rows] = row["first_shot_id"] + np.arange(row["num_vectors"])
-        vectors[rows] = _from_blob(row["vectors"], row["num_vectors"], encoder.dim, library)
+        vectors[rows] = blob_to_vectors(
+            row["vectors"], row["num_vectors"], encoder.dim, library=library
+        )
         place = rows.stop
     return ids, vectors
 
 
-def read_frames(
-    connection: sqlite3.Connection, encoder: EncoderId, *, library: Path, video_id: str | None
-) -> tuple[list[str], NDArray[np.int64], NDArray[np.float64], FloatArray]:
-    """Return the frames of all videos or one: video ids, frames in each, times, embeddings."""
-    if not _holds(connection, encoder, library=library):
-        nothing = np.empty((0, encoder.dim), np.float32)
-        return [], np.empty(0, np.int64), np.empty(0, np.float64), nothing
-    condition, values = _of_video(video_id)
-    total = _total(connection, "frame_vectors", condition, values)
-    video_ids: list[str] = []
-    counts: list[int] = []
-    times = np.empty(total, np.float64)
-    vectors = np.empty((total, encoder.dim), np.float32)
-    place = 0
-    for row in connection.execute(
-        f"SELECT * FROM frame_vectors {condition} ORDER BY video_id", values
-    ):
-        num = row["num_vectors"]
-        if len(row["seconds"]) != num * 8:
-            raise _damaged(library)
-        times[place : place + num] = np.frombuffer(row["seconds"], dtype="<f8")
-        vectors[place : place + num] = _from_blob(row["vectors"], num, encoder.dim, library)
-        video_ids.append(row["video_id"])
-        counts.append(num)
-        place += num
-    return video_ids, np.array(counts, np.int64), times, vectors
-
-
-def _of_video(video_id: str | None) -> tuple[str, tuple[str, ...]]:
-    return ("", ()) if video_id is None else ("WHERE video_id = ?", (video_id,))
-
-
-def _total(
-    connection: sqlite3.Connection, table: str, condition: str, values: tuple[str, ...]
-) -> int:
-    query = f"SELECT coalesce(sum(num_vectors), 0) FROM {table} {condition}"
-    return int(connection.execute(query, values).fetchone()[0])
-
-
-def _holds(connection: sqlite3.Connection, encoder: EncoderId, *, library: Path) -> bool:
-    """Whether there are vectors of this encoder; those of another one are an error."""
-    known = active_encoder(connection)
-    if known is not None and known != encoder:
-        raise _mismatch(library, known, encoder)
-    return known is not None
-
-
-def _encoder_row(connection: sqlite3.Connection, encoder: EncoderId, *, library: Path) -> int:
-    if not _holds(connection, encoder, library=library):
-        connection.execute(
-            "INSERT INTO encoders (name, hash, dim, is_active) VALUES (?, ?, ?, 1)",
-            (encoder.name, encoder.hash, encoder.dim),
-        )
-    row = connection.execute("SELECT encoder_id FROM encoders WHERE is_active LIMIT 1").fetchone()
-    return int(row[0])
-
-
-def _mismatch(library: Path, known: EncoderId, given: EncoderId) -> EncoderMismatchError:
-    if known.name == given.name:
-        advice = "the weights or their preprocessing changed: ingest the films into a new library"
-    else:
-        advice = f"use --encoder {known.name} here, or ingest the films into another library"
-    return EncoderMismatchError(
-        f"got encoder {_described(given)}, but the vectors in {library} were made by "
-        f"{_described(known)}; vectors of two encoders cannot be compared; {advice}"
-    )
-
-
-def _described(encoder: EncoderId) -> str:
-    return f"{encoder.name} (hash {encoder.hash[:12]}, {encoder.dim}-d)"
-
-
-def _to_blob(vectors: FloatArray) -> bytes:
+def vectors_to_blob(vectors: FloatArray) -> bytes:
+    """Round (N, D) rows to float16."""
     return np.asarray(vectors, dtype="<f2").tobytes()
 
 
-def _from_blob(blob: bytes, num: int, dim: int, library: Path) -> FloatArray:
-    """Read (num, dim) float32 rows and bring them back to unit norm after their rounding."""
+def blob_to_vectors(blob: bytes, num: int, dim: int, *, library: Path) -> FloatArray:
+    """Read (num, dim) float32 rows and bring them back to unit norm after their rounding.
+
+    Raises:
+        CatalogError: The blob has another size.
+    """
     if len(blob) != num * dim * 2:
-        raise _damaged(library)
+        raise damaged_vectors(library)
     vectors = np.frombuffer(blob, dtype="<f2").reshape(num, dim).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors
 
 
-def _damaged(library: Path) -> CatalogError:
+def damaged_vectors(library: Path) -> CatalogError:
+    """Make the error for stored vectors that do not fit."""
     return CatalogError(
         f"the catalog in {library} is damaged: stored vectors have the wrong size; put back a "
         "copy of the library, or ingest the films into a new one"
     )
+
+
+def _mismatch(
+    library: Path, kind: EncoderKind, known: EncoderId, given: EncoderId
+) -> EncoderMismatchError:
+    option, what = ("--encoder", "encoder") if kind == "search" else _COPY_WORDS
+    if known.name == given.name:
+        advice = "the weights or their preprocessing changed: ingest the films into a new library"
+    else:
+        advice = f"use {option} {known.name} here, or ingest the films into another library"
+    return EncoderMismatchError(
+        f"got {what} {_described(given)}, but the vectors in {library} were made by "
+        f"{_described(known)}; vectors of two encoders cannot be compared; {advice}"
+    )
+
+
+_COPY_WORDS = ("--copy-encoder", "copy encoder")
+
+
+def _described(encoder: EncoderId) -> str:
+    return f"{encoder.name} (hash {encoder.hash[:12]}, {encoder.dim}-d)"

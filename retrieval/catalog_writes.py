@@ -2,11 +2,12 @@
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 
 from retrieval.catalog_records import VideoRecord, video_to_row
 from retrieval.catalog_subtitles import delete_subtitles, insert_subtitles
 
-__all__ = ["delete_video", "insert_video", "problems"]
+__all__ = ["delete_video", "insert_video", "kept_threshold", "problems"]
 
 _CHECKS = {
     "shots missing in": """SELECT video_id FROM videos AS v WHERE num_shots !=
@@ -21,6 +22,11 @@ _CHECKS = {
         WHERE rowid NOT IN (SELECT subtitle_id FROM subtitles)""",
     "shot vectors missing in": """SELECT video_id FROM videos JOIN shot_vectors USING (video_id)
         WHERE num_vectors != num_shots""",
+    "frame ids used twice in": """SELECT video_id FROM (SELECT video_id,
+        first_frame_id + num_vectors AS following,
+        lead(first_frame_id) OVER (ORDER BY first_frame_id) AS next
+        FROM frame_vectors WHERE num_vectors > 0)
+        WHERE following > coalesce(next, (SELECT next_id FROM frame_ids))""",
     "a row belongs to nothing in": 'SELECT "table" FROM pragma_foreign_key_check',
 }
 
@@ -37,6 +43,17 @@ def insert_video(
     _insert_scenes(connection, record, shot_ids)
     insert_subtitles(connection, record.video.video_id, record.subtitles)
     return shot_ids
+
+
+def kept_threshold(connection: sqlite3.Connection, record: VideoRecord) -> VideoRecord:
+    """Give a record the match threshold that was set for its video, unless it has its own."""
+    video = record.video
+    row = connection.execute(
+        "SELECT match_threshold FROM videos WHERE video_id = ?", (video.video_id,)
+    ).fetchone()
+    if row is None or video.match_threshold is not None:
+        return record
+    return replace(record, video=replace(video, match_threshold=row["match_threshold"]))
 
 
 def problems(connection: sqlite3.Connection) -> list[str]:

@@ -20,10 +20,12 @@ from retrieval.types import FloatArray
 
 if TYPE_CHECKING:
     from retrieval.encoders.base import PictureTextEncoder
+    from retrieval.encoders.copy_base import CopyEncoder
 
 __all__ = ["EmbeddedFrames", "FrameEmbedder"]
 
 Picture = NDArray[np.uint8]
+_Rows = tuple[FloatArray, FloatArray]  # embeddings (N, D) and copy descriptors (N, C)
 
 BATCH_SIZE = 8
 """Small, so that the first frames are encoded while the next are decoded; larger ones are no
@@ -42,15 +44,17 @@ coder noise on a still stays below, anything that moves visibly does not."""
 
 @dataclass(frozen=True)
 class EmbeddedFrames:
-    """Frames as points in the encoder's space.
+    """Frames as points in the encoders' spaces.
 
     Attributes:
         times: (F,) float64 seconds, rising, each once.
-        vectors: (F, D) float32, unit norm.
+        vectors: (F, D) float32, unit norm, for search; (F, 0) without a search encoder.
+        copies: (F, C) float32, unit norm copy descriptors; (F, 0) without a copy encoder.
     """
 
     times: NDArray[np.float64]
     vectors: FloatArray
+    copies: FloatArray
 
     def at(self, seconds: Sequence[float]) -> FloatArray:
         """Embeddings (N, D) of the frames nearest to these times."""
@@ -68,27 +72,31 @@ class FrameEmbedder:
     nor is a time that was seen before.
 
     Args:
-        encoder: Makes the embeddings.
+        encoder: Makes the embeddings for search; None for copy descriptors alone.
+        copy_encoder: Makes the copy descriptors, in the same pass where it shares the network;
+            None for embeddings alone.
         on_batch: Called with the cropped pictures of each batch, in order, on that other thread.
     """
 
     def __init__(
         self,
-        encoder: "PictureTextEncoder",
+        encoder: "PictureTextEncoder | None",
         *,
+        copy_encoder: "CopyEncoder | None" = None,
         on_batch: Callable[[Sequence[Picture]], None] | None = None,
     ) -> None:
         self._encoder = encoder
+        self._copy_encoder = copy_encoder
         self._on_batch = on_batch
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sceneprint-encode")
-        self._waiting: deque[Future[FloatArray]] = deque()
+        self._waiting: deque[Future[_Rows]] = deque()
         self._batch: list[Picture] = []
         self._times: list[float] = []
         self._seen: set[float] = set()
-        self._vectors: list[FloatArray] = []
+        self._done: list[_Rows] = []
         self._boxes: deque[tuple[tuple[int, ...], Box]] = deque(maxlen=NUM_BAR_BATCHES)
         self._last_cells: FloatArray | None = None
-        self._last_vector: FloatArray | None = None
+        self._last: _Rows | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -120,33 +128,38 @@ class FrameEmbedder:
         if self._batch:
             self._submit()
         while self._waiting:
-            self._vectors.append(self._waiting.popleft().result())
+            self._done.append(self._waiting.popleft().result())
         times = np.asarray(self._times, dtype=np.float64)
-        empty = np.empty((0, self._encoder.dim), dtype=np.float32)
-        vectors = np.concatenate(self._vectors) if self._vectors else empty
+        vectors, copies = _joined([self._encode_both([]), *self._done])
         order = np.argsort(times, kind="stable")
-        return EmbeddedFrames(times[order], vectors[order])
+        return EmbeddedFrames(times[order], vectors[order], copies[order])
 
     def _submit(self) -> None:
         while len(self._waiting) >= MAX_WAITING_BATCHES:
-            self._vectors.append(self._waiting.popleft().result())
+            self._done.append(self._waiting.popleft().result())
         self._waiting.append(self._executor.submit(self._encode, self._batch))
         self._batch = []
 
-    def _encode(self, images: list[Picture]) -> FloatArray:
-        """Embeddings (N, D) of one batch; runs on the other thread, one batch at a time."""
+    def _encode(self, images: list[Picture]) -> _Rows:
+        """Rows (N, …) of one batch; runs on the other thread, one batch at a time."""
         cropped = self._without_bars(images)
         if self._on_batch is not None:
             self._on_batch(cropped)
-        is_new = [self._looks_new(image) for image in cropped]
-        fresh = [image for image, new in zip(cropped, is_new, strict=True) if new]
-        rows = iter(self._encoder.encode_images(fresh))
-        vectors = np.empty((len(cropped), self._encoder.dim), dtype=np.float32)
-        for place, new in enumerate(is_new):
-            if new or self._last_vector is None:
-                self._last_vector = next(rows)
-            vectors[place] = self._last_vector
-        return vectors
+        is_new = np.array([self._looks_new(image) for image in cropped])
+        fresh = self._encode_both([cropped[place] for place in np.flatnonzero(is_new)])
+        known = fresh if self._last is None else _joined([self._last, fresh])
+        places = np.cumsum(is_new) - (1 if self._last is None else 0)
+        self._last = known[0][-1:], known[1][-1:]
+        return known[0][places], known[1][places]
+
+    def _encode_both(self, images: Sequence[Picture]) -> _Rows:
+        """Embeddings and copy descriptors of pictures, as far as there are encoders."""
+        nothing = np.empty((len(images), 0), dtype=np.float32)
+        if self._encoder is not None and self._copy_encoder is not None:
+            return self._copy_encoder.encode_beside(self._encoder, images)
+        if self._copy_encoder is not None:
+            return nothing, self._copy_encoder.encode_pictures(images)
+        return nothing if self._encoder is None else self._encoder.encode_images(images), nothing
 
     def _without_bars(self, images: list[Picture]) -> list[Picture]:
         """Cut off the bars that the latest pictures have in common; looking at all is slow."""
@@ -179,6 +192,10 @@ class FrameEmbedder:
                 return False
         self._last_cells = cells
         return True
+
+
+def _joined(parts: Sequence[_Rows]) -> _Rows:
+    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
 def _is_dark(image: Picture) -> bool:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from retrieval.banks import BankInfo
     from retrieval.classify import LabelGroup
     from retrieval.encoders.base import PictureTextEncoder
+    from retrieval.encoders.copy_base import CopyEncoder
     from retrieval.encoders.runtime import Device
     from retrieval.match_frames import FramePair
     from retrieval.match_matrix import MatchMatrix
@@ -54,6 +55,8 @@ class Engine:
     Args:
         library: Directory of the library.
         encoder: A loaded encoder, or a name for the encoder registry (`builtin`).
+        copy_encoder: What describes frames for copy matching: a loaded one, or a name for its
+            registry (`builtin`).
         index: Name of the vector index backend (`faiss`, `exact`).
         limits: Bounds on media files; None for the defaults.
         runtime: What runs the encoder: `auto` (its own choice), `onnxruntime`, `openvino`.
@@ -70,6 +73,7 @@ class Engine:
         library: Path,
         *,
         encoder: "PictureTextEncoder | str" = "builtin",
+        copy_encoder: "CopyEncoder | str" = "builtin",
         index: str = "faiss",
         limits: "MediaLimits | None" = None,
         runtime: str = "auto",
@@ -81,9 +85,11 @@ class Engine:
         self._index = index
         self._limits = limits
         self._encoder_spec = encoder
+        self._copy_encoder_spec = copy_encoder
         self._runtime = runtime
         self._device = device
         self._encoder: PictureTextEncoder | None = None
+        self._copy_encoder: CopyEncoder | None = None
         self._shot_vectors: ShotVectors | None = None
         self._frame_vectors: FrameVectors | None = None
         self._lock = threading.RLock()
@@ -121,6 +127,21 @@ class Engine:
         return load_encoder(self._encoder_spec, runtime=self._runtime, device=self._device)
 
     @property
+    def copy_encoder(self) -> "CopyEncoder":
+        """The copy encoder, loaded on first use; it shares the encoder's network where it can."""
+        with self._lock:
+            if self._copy_encoder is None:
+                self._copy_encoder = self._load_copy_encoder()
+            return self._copy_encoder
+
+    def _load_copy_encoder(self) -> "CopyEncoder":
+        if not isinstance(self._copy_encoder_spec, str):
+            return self._copy_encoder_spec
+        from retrieval.encoders.copy_search import SearchCopyEncoder
+
+        return SearchCopyEncoder(self.encoder)
+
+    @property
     def limits(self) -> "MediaLimits":
         """Bounds on media files."""
         if self._limits is None:
@@ -142,10 +163,10 @@ class Engine:
 
     @property
     def frame_vectors(self) -> "FrameVectors":
-        """The frame embeddings with their derived index, for copy matching."""
+        """The frames' copy descriptors with their derived index."""
         from retrieval.vectors import FrameVectors
 
-        encoder = self.encoder
+        encoder = self.copy_encoder
         with self._lock:
             if self._frame_vectors is None:
                 self._frame_vectors = FrameVectors(self.catalog, encoder.id, backend=self._index)
@@ -183,6 +204,7 @@ class Engine:
             paths,
             catalog=self.catalog,
             load_encoder=lambda: self.encoder,
+            load_copy_encoder=lambda: self.copy_encoder,
             limits=self.limits,
             shots=shots,
             detector=detector,

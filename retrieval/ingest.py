@@ -34,6 +34,7 @@ from retrieval.media.subtitles import find_subtitles
 from retrieval.reading import Film, read_film
 from retrieval.scenes import group_scenes, longest_shot
 from retrieval.types import (
+    EncoderId,
     IngestOutcome,
     IngestSummary,
     Progress,
@@ -44,6 +45,7 @@ from retrieval.types import (
 
 if TYPE_CHECKING:
     from retrieval.encoders.base import PictureTextEncoder
+    from retrieval.encoders.copy_base import CopyEncoder
 
 __all__ = ["ingest"]
 
@@ -59,6 +61,7 @@ def ingest(
     *,
     catalog: Catalog,
     load_encoder: "Callable[[], PictureTextEncoder]",
+    load_copy_encoder: "Callable[[], CopyEncoder]",
     limits: MediaLimits,
     shots: ShotMode = "fast",
     detector: str = "sync",
@@ -71,9 +74,11 @@ def ingest(
         paths: Files and folders.
         catalog: The library.
         load_encoder: Gives the encoder; called when there is something to encode.
+        load_copy_encoder: Gives the copy encoder, likewise.
         limits: Bounds on each file.
         shots: `fast` reads sync frames and finds most cuts; `precise` decodes everything once. A
-            video that is known from a fast ingest is read again for a precise one.
+            video that is known from a fast ingest is read again for a precise one, and so is
+            one from before films were described for copy matching.
         detector: Name of the shot detector.
         progress: Told seconds of film over all files, with speed and time left.
         should_stop: Asked often, also inside a file.
@@ -92,7 +97,9 @@ def ingest(
     if shots not in ("fast", "precise"):
         raise InvalidInputError(f"got shots = {shots!r}, expected 'fast' or 'precise'")
     create_detector(detector)  # an unknown or missing one is no fault of any file
-    run = _Run(catalog, load_encoder, limits, shots, detector, progress, should_stop)
+    run = _Run(
+        catalog, load_encoder, load_copy_encoder, limits, shots, detector, progress, should_stop
+    )
     found = scan(paths, library=catalog.library)
     run.outcomes += found.outcomes
     was_cancelled = False
@@ -152,6 +159,7 @@ class _Run:
 
     catalog: Catalog
     load_encoder: "Callable[[], PictureTextEncoder]"
+    load_copy_encoder: "Callable[[], CopyEncoder]"
     limits: MediaLimits
     shots: ShotMode
     detector: str
@@ -160,9 +168,12 @@ class _Run:
     outcomes: list[IngestOutcome] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
     pace: _Pace = field(init=False)
+    incomplete: set[str] = field(init=False)
+    """Videos from before there were copy descriptors."""
 
     def __post_init__(self) -> None:
         self.pace = _Pace(self.progress, self.started)
+        self.incomplete = {video.video_id for video in self.catalog.videos_without_copies()}
 
     def all(self, files: Sequence[Path]) -> None:
         """Look at every file, then work on those that are not known."""
@@ -223,6 +234,7 @@ class _Run:
         record = self._read(task, video_id)
         _refuse_changed(task)
         self.catalog.add_video(record)
+        self.incomplete.discard(video_id)
         self.pace.read_seconds += task.info.duration_seconds
         self._add(
             task.path,
@@ -246,8 +258,9 @@ class _Run:
         self._add(task.path, "unchanged" if path == task.path else "moved", known)
 
     def _read(self, task: _Task, video_id: str) -> VideoRecord:
-        encoder = self.load_encoder()
+        encoder, copy_encoder = self.load_encoder(), self.load_copy_encoder()
         self.catalog.shot_vectors(encoder.id, video_id)  # refuses another encoder before the work
+        self.catalog.frames(copy_encoder.id, video_id)
 
         def pass_on(report: Progress) -> None:
             self.pace.tell("ingest", task.path.name, inside_seconds=report.done)
@@ -255,6 +268,7 @@ class _Run:
         film = read_film(
             task.path,
             encoder=encoder,
+            copy_encoder=copy_encoder,
             limits=self.limits,
             info=task.info,
             video_id=video_id,
@@ -263,7 +277,7 @@ class _Run:
             progress=pass_on,
             should_stop=self.should_stop,
         )
-        return _record(task, video_id, film, encoder, self.shots)
+        return _record(task, video_id, film, (encoder.id, copy_encoder.id), self.shots)
 
     def _video(self, video_id: str) -> Video | None:
         try:
@@ -272,7 +286,9 @@ class _Run:
             return None
 
     def _is_enough(self, known: Video) -> bool:
-        return not (self.shots == "precise" and known.shot_mode == "fast" and known.has_picture)
+        """Whether what the library holds of a video is all that this ingest would store."""
+        is_coarse = self.shots == "precise" and known.shot_mode == "fast" and known.has_picture
+        return not is_coarse and known.video_id not in self.incomplete
 
     def _add(
         self,
@@ -298,7 +314,11 @@ class _Run:
 
 
 def _record(
-    task: _Task, video_id: str, film: Film, encoder: "PictureTextEncoder", mode: ShotMode
+    task: _Task,
+    video_id: str,
+    film: Film,
+    encoders: tuple[EncoderId, EncoderId],
+    mode: ShotMode,
 ) -> VideoRecord:
     info = film.info
     warnings = list(film.warnings)
@@ -331,8 +351,9 @@ def _record(
         thumbnails=film.thumbnails,
         shot_vectors=film.shot_vectors if len(film.shot_vectors) else None,
         frame_times=film.frame_times if len(film.frame_times) else None,
-        frame_vectors=film.frame_vectors if len(film.frame_vectors) else None,
-        encoder=encoder.id if len(film.frame_vectors) else None,
+        frame_vectors=film.frame_copies if len(film.frame_copies) else None,
+        encoder=encoders[0] if len(film.shot_vectors) else None,
+        copy_encoder=encoders[1] if info.has_picture else None,
         scene_keyframes=[longest_shot(shots, scene) for scene in scenes],
     )
 

@@ -22,6 +22,7 @@ from retrieval.types import FloatArray, ProgressCallback, Shot, ShotMode
 
 if TYPE_CHECKING:
     from retrieval.encoders.base import PictureTextEncoder
+    from retrieval.encoders.copy_base import CopyEncoder
 
 __all__ = ["Film", "read_film"]
 
@@ -36,7 +37,8 @@ class Film:
         thumbnails: One JPEG a shot.
         shot_vectors: (N, D) of the keyframes.
         frame_times: (F,) seconds of the sampled frames, rising.
-        frame_vectors: (F, D).
+        frame_vectors: (F, D) embeddings for search.
+        frame_copies: (F, C) copy descriptors; (F, 0) without a copy encoder.
         warnings: What was repaired or left out.
     """
 
@@ -46,6 +48,7 @@ class Film:
     shot_vectors: FloatArray
     frame_times: NDArray[np.float64]
     frame_vectors: FloatArray
+    frame_copies: FloatArray
     warnings: tuple[str, ...]
 
 
@@ -53,6 +56,7 @@ def read_film(
     path: Path,
     *,
     encoder: "PictureTextEncoder",
+    copy_encoder: "CopyEncoder | None" = None,
     limits: MediaLimits | None = None,
     info: MediaInfo | None = None,
     video_id: str = "",
@@ -66,6 +70,7 @@ def read_film(
     Args:
         path: A media file.
         encoder: Makes the embeddings, on a thread of its own.
+        copy_encoder: Makes copy descriptors of the same frames; None for none.
         limits: Bounds on the file; None for the defaults.
         info: What `probe` said, where it is known already.
         video_id: Goes into the shots.
@@ -83,13 +88,14 @@ def read_film(
     known = info or probe(path, limits=bounds)
     if not known.has_picture:
         empty = np.empty((0, encoder.dim), dtype=np.float32)
-        return Film(known, (), (), empty, np.empty(0), empty, known.warnings)
+        no_copies = np.empty((0, 0 if copy_encoder is None else copy_encoder.dim), np.float32)
+        return Film(known, (), (), empty, np.empty(0), empty, no_copies, known.warnings)
     thumbnails: dict[int, bytes] = {}
 
     def take_keyframe(number: int, frame: Frame) -> None:
         thumbnails[number] = jpeg_thumbnail(frame.image)
 
-    with FrameEmbedder(encoder) as embedder:
+    with FrameEmbedder(encoder, copy_encoder=copy_encoder) as embedder:
         result = detect_shots(
             path,
             known,
@@ -110,5 +116,6 @@ def read_film(
         shot_vectors=frames.at([shot.keyframe_seconds for shot in found]),
         frame_times=frames.times,
         frame_vectors=frames.vectors,
+        frame_copies=frames.copies,
         warnings=(*known.warnings, *result.warnings),
     )

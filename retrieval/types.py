@@ -113,6 +113,8 @@ class Video:
     """UTC, ISO 8601."""
     warnings: tuple[str, ...] = ()
     """What was repaired or left out while ingesting, for a person to read."""
+    match_threshold: float | None = None
+    """Least score, in [0, 1], of a match of this video; None for that of the match."""
 
     @property
     def name(self) -> str:

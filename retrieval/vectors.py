@@ -9,6 +9,7 @@ files are replaced as a whole, and each stands for a state that was true.
 import logging
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,7 +26,8 @@ from index import (
     peek_generation,
 )
 from retrieval.catalog import Catalog
-from retrieval.errors import CatalogBusyError, InvalidInputError
+from retrieval.catalog_frames import FrameRow, FrameTimes
+from retrieval.errors import InvalidInputError
 from retrieval.types import EncoderId, FloatArray
 
 __all__ = ["FrameHits", "FrameVectors", "IndexState", "ShotVectors"]
@@ -35,6 +37,8 @@ logger = logging.getLogger(__name__)
 Ids = NDArray[np.int64]
 IndexState = Literal["empty", "missing", "stale", "current"]
 MAX_TRIES = 5
+_ADD_FRAMES = 1 << 16
+_SEED = 1234
 
 
 class DerivedIndex(ABC):
@@ -199,66 +203,103 @@ class FrameHits:
     video_ids: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _FrameTable:
-    generation: str
-    video_ids: tuple[str, ...]
-    ends: Ids
-    """(V,) place after the last frame of each video."""
-    times: NDArray[np.float64]
-
-
 class FrameVectors(DerivedIndex):
-    """The frames' embeddings, for copy matching: ids are places in the catalog's frame list.
+    """The copy descriptors of frames: ids are frame ids, which a library never uses twice.
 
-    Such ids change with the library, so a new generation makes the index again: a second for a
-    hundred films, and only when something is matched.
+    They are many (3.6 million in 1,000 hours), so they are never all in memory as float32: the
+    index is trained on a sample and filled block by block.
     """
 
-    file_name = "frames"
-    _table: _FrameTable | None = None
+    file_name = "copies"
+    _times: tuple[str, FrameTimes] | None = None
+    """The frames' times, with the generation they are of."""
 
     def search(self, queries: FloatArray, k: int, *, video_id: str | None = None) -> FrameHits:
         """Find the reference frames with the highest cosine, in all videos or one.
 
         Args:
-            queries: (Q, D) float32, unit norm.
+            queries: (Q, C) float32, unit norm.
             k: How many for each query.
             video_id: Look only here.
         """
-        index, table = self._consistent()
-        allowed = None if video_id is None else self._frames_of(table, video_id)
+        index, table = self.refresh(), self._frame_times()
+        allowed = None if video_id is None else _frames_of(table, video_id)
         scores, ids = index.search(queries, k, allowed=allowed)
         if len(table.times) == 0:
-            return FrameHits(scores, ids, np.zeros(ids.shape), ())
-        videos = np.where(ids < 0, -1, np.searchsorted(table.ends, ids, side="right"))
-        return FrameHits(scores, videos, table.times[np.maximum(ids, 0)], table.video_ids)
+            return FrameHits(scores, np.full_like(ids, -1), np.zeros(ids.shape), ())
+        videos = np.searchsorted(table.first_ids, ids, side="right") - 1
+        places = table.starts[videos] + ids - table.first_ids[videos]
+        is_known = (ids >= 0) & (videos >= 0) & (places < table.starts[videos + 1])
+        scores = np.where(is_known, scores, np.float32(-np.inf))  # of a video that went meanwhile
+        times = table.times[np.where(is_known, places, 0)]
+        return FrameHits(scores, np.where(is_known, videos, -1), times, table.video_ids)
 
-    def _consistent(self) -> tuple[VectorIndex, _FrameTable]:
-        """The index and the list of its frames, both of one generation.
-
-        Raises:
-            CatalogBusyError: The library changes all the time.
-        """
-        for _ in range(MAX_TRIES):
-            index = self.refresh()
-            table = self._table
-            if table is None or table.generation != index.generation:
-                video_ids, counts, times, _ = self._catalog.all_frame_vectors(self._encoder)
-                generation = self._catalog.generation()
-                table = _FrameTable(generation, tuple(video_ids), np.cumsum(counts), times)
-            if table.generation == index.generation and len(table.times) == len(index):
-                self._table = table
-                return index, table
-        raise CatalogBusyError("the library is being changed all the time; match again later")
-
-    def _frames_of(self, table: _FrameTable, video_id: str) -> Ids:
-        if video_id not in table.video_ids:
-            return np.empty(0, dtype=np.int64)
-        place = table.video_ids.index(video_id)
-        start = int(table.ends[place - 1]) if place else 0
-        return np.arange(start, int(table.ends[place]), dtype=np.int64)
+    def _frame_times(self) -> FrameTimes:
+        generation = self._catalog.generation()
+        known = self._times
+        if known is not None and known[0] == generation:
+            return known[1]
+        table = self._catalog.frame_times(self._encoder)
+        self._times = generation, table  # perhaps already a little more: then read once more
+        return table
 
     def _update(self, index: VectorIndex | None) -> VectorIndex:
-        _, _, _, vectors = self._catalog.all_frame_vectors(self._encoder)
-        return self._create(np.arange(len(vectors), dtype=np.int64), vectors)
+        rows = self._catalog.frame_rows(self._encoder)
+        if index is None:
+            return self._filled(rows)
+        before = index.ids()
+        firsts = np.array([row.first_frame_id for row in rows], dtype=np.int64)
+        ends = firsts + np.array([row.num_frames for row in rows], dtype=np.int64)
+        videos = np.searchsorted(firsts, before, side="right") - 1
+        is_left = (videos >= 0) & (before < np.append(ends, 0)[videos])
+        index.remove(before[~is_left])
+        is_there = np.isin(firsts, before)
+        self._add(index, [row for row, known in zip(rows, is_there, strict=True) if not known])
+        if index.rebuild_reason is not None:
+            logger.info("making the frame index again: %s", index.rebuild_reason)
+            return self._filled(rows)
+        return index
+
+    def _filled(self, rows: Sequence[FrameRow]) -> VectorIndex:
+        """A new index over the frames of these videos."""
+        try:
+            index = create_index(self._backend, self._encoder.dim)
+        except ValueError as exc:
+            raise InvalidInputError(str(exc)) from exc
+        total = sum(row.num_frames for row in rows)
+        wanted = index.num_training(total)
+        if wanted:
+            index.train(self._sample(rows, share=wanted / total), total=total)
+        self._add(index, rows)
+        return index
+
+    def _sample(self, rows: Sequence[FrameRow], *, share: float) -> FloatArray:
+        """About this share of all frames, (N, C) float32, from every video alike."""
+        rng = np.random.default_rng(_SEED)
+        parts = [np.empty((0, self._encoder.dim), dtype=np.float32)]
+        for row in rows:
+            vectors = self._catalog.frames(self._encoder, row.video_id).vectors
+            parts.append(vectors[rng.random(len(vectors)) < share])
+        return np.concatenate(parts)
+
+    def _add(self, index: VectorIndex, rows: Sequence[FrameRow]) -> None:
+        """Add the frames of some videos, read one by one and added in blocks."""
+        ids: list[Ids] = []
+        vectors: list[FloatArray] = []
+        for number, row in enumerate(rows, start=1):
+            stored = self._catalog.frames(self._encoder, row.video_id)
+            if stored.first_frame_id == row.first_frame_id:  # else it was replaced meanwhile
+                ids.append(row.first_frame_id + np.arange(len(stored.times), dtype=np.int64))
+                vectors.append(stored.vectors)
+            if ids and (sum(map(len, ids)) >= _ADD_FRAMES or number == len(rows)):
+                index.add(np.concatenate(ids), np.concatenate(vectors))
+                ids, vectors = [], []
+
+
+def _frames_of(table: FrameTimes, video_id: str) -> Ids:
+    """The ids of one video's frames."""
+    if video_id not in table.video_ids:
+        return np.empty(0, dtype=np.int64)
+    place = table.video_ids.index(video_id)
+    first, num_frames = table.first_ids[place], table.starts[place + 1] - table.starts[place]
+    return np.arange(first, first + num_frames, dtype=np.int64)

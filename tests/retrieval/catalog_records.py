@@ -57,4 +57,5 @@ def make_record(
         frame_times=np.arange(num_shots * 2) / 2,
         frame_vectors=make_vectors(num_shots * 2, dim=encoder.dim, seed=seed + 1),
         encoder=encoder,
+        copy_encoder=encoder,
     )

@@ -82,6 +82,7 @@ def add_film(
         frame_times=np.array([shot.keyframe_seconds for shot in shots]) if shots else None,
         frame_vectors=vectors if len(colours) else None,
         encoder=encoder.id if len(colours) else None,
+        copy_encoder=encoder.id if len(colours) else None,
         scene_keyframes=[longest_shot(numbered, scene) for scene in scenes],
     )
     return catalog.add_video(record)
@@ -110,6 +111,7 @@ def add_file(catalog: Catalog, encoder: PictureTextEncoder, path: Path) -> str:
         frame_times=np.array([frame.seconds for frame in frames]),
         frame_vectors=vectors,
         encoder=encoder.id,
+        copy_encoder=encoder.id,
     )
     catalog.add_video(record)
     return video.video_id

@@ -106,22 +106,13 @@ def test_video_without_picture(catalog: Catalog) -> None:
         frame_times=None,
         frame_vectors=None,
         encoder=None,
+        copy_encoder=None,
     )
     assert catalog.add_video(record) == []
     assert not catalog.shots("vtalk")
     assert not catalog.scenes("vtalk")
     assert catalog.encoder() is None
     assert len(catalog.subtitles("vtalk")) == 2
-
-
-def test_frames_of_all_videos(catalog: Catalog) -> None:
-    catalog.add_video(make_record("b", num_shots=1))
-    catalog.add_video(make_record("a", num_shots=2))
-    video_ids, counts, times, vectors = catalog.all_frame_vectors(ENCODER)
-    assert video_ids == ["va", "vb"]
-    assert counts.tolist() == [4, 2]
-    assert times.tolist() == [0.0, 0.5, 1.0, 1.5, 0.0, 0.5]
-    np.testing.assert_array_equal(vectors[4:], catalog.frame_vectors(ENCODER, "vb")[1])
 
 
 def test_shot_vectors_of_one_video(catalog: Catalog) -> None:
@@ -191,9 +182,8 @@ class TestEncoder:
             catalog.add_video(make_record("b", encoder=self.other))
         assert "other:encoder/tag (hash ffffffffffff, 8-d)" in str(caught.value)
         assert catalog.generation() == generation
-        for read in (catalog.shot_vectors, catalog.all_frame_vectors):
-            with pytest.raises(EncoderMismatchError):
-                read(self.other)
+        with pytest.raises(EncoderMismatchError):
+            catalog.shot_vectors(self.other)
 
     def test_same_name_with_other_weights_is_another_encoder(self, catalog: Catalog) -> None:
         catalog.add_video(make_record("a"))

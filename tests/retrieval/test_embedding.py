@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from retrieval.embedding import BATCH_SIZE, FrameEmbedder
+from retrieval.encoders.copy_search import SearchCopyEncoder
 from retrieval.types import FloatArray
 from tests.fakes import FakeEncoder
 from tests.films import letterboxed, moving_shot
@@ -56,6 +57,27 @@ def test_bars_are_cut_off() -> None:
             embedder.add(float(number), image)
         embedder.finish()
     assert {image.shape for image in seen} == {(76, 192, 3)}
+
+
+def test_both_kinds_come_from_one_pass_where_they_can() -> None:
+    encoder, other = FakeEncoder(), FakeEncoder("fake:other/v1", layout_weight=1.0)
+    for copy_encoder in (SearchCopyEncoder(encoder), SearchCopyEncoder(other)):
+        with FrameEmbedder(encoder, copy_encoder=copy_encoder) as embedder:
+            for number, name in enumerate(["red", "red", "green"]):
+                embedder.add(float(number), colour(name))
+            frames = embedder.finish()
+        assert frames.vectors.argmax(axis=1).tolist() == [0, 0, 1]
+        assert frames.copies.argmax(axis=1).tolist() == [0, 0, 1]
+    assert (encoder.num_images, other.num_images) == (4, 2)
+
+
+def test_copies_alone() -> None:
+    with FrameEmbedder(None, copy_encoder=SearchCopyEncoder(FakeEncoder())) as embedder:
+        for number in range(BATCH_SIZE + 1):
+            embedder.add(float(number), colour("blue"))
+        frames = embedder.finish()
+    assert frames.vectors.shape == (BATCH_SIZE + 1, 0)
+    assert frames.copies.argmax(axis=1).tolist() == [2] * (BATCH_SIZE + 1)
 
 
 def test_no_frames() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from retrieval import ingest as ingest_module
 from retrieval.catalog import Catalog
+from retrieval.encoders.copy_search import SearchCopyEncoder
 from retrieval.errors import (
     CatalogBusyError,
     CatalogError,
@@ -31,10 +32,15 @@ class Library:
     def __init__(self, path: Path) -> None:
         self.catalog = Catalog.open(path, create=True)
         self.encoder = FakeEncoder()
+        self.copy_encoder = SearchCopyEncoder(self.encoder)
 
     def ingest(self, *paths: Path, **options: Any) -> IngestSummary:
-        options = {"limits": MediaLimits(), "load_encoder": lambda: self.encoder, **options}
-        return ingest(paths, catalog=self.catalog, **options)
+        defaults = {
+            "limits": MediaLimits(),
+            "load_encoder": lambda: self.encoder,
+            "load_copy_encoder": lambda: self.copy_encoder,
+        }
+        return ingest(paths, catalog=self.catalog, **{**defaults, **options})
 
 
 @pytest.fixture
@@ -270,6 +276,27 @@ def test_another_encoder_is_refused_before_the_work(library: Library, folder: Pa
     with pytest.raises(EncoderMismatchError):
         library.ingest(folder, load_encoder=lambda: other)
     assert other.num_images == 0
+
+
+def test_another_copy_encoder_is_refused_before_the_work(library: Library, folder: Path) -> None:
+    library.ingest(folder)
+    other = FakeEncoder("fake:other/v1")
+    films.write_film(folder / "new.mp4", films.moving_shot(3, 25))
+    with pytest.raises(EncoderMismatchError):
+        library.ingest(folder, load_copy_encoder=lambda: SearchCopyEncoder(other))
+    assert other.num_images == 0
+
+
+def test_a_film_from_before_copy_descriptors_is_read_again(library: Library, folder: Path) -> None:
+    library.ingest(folder)
+    (before,) = library.catalog.videos()
+    with library.catalog._transaction() as (connection, _):  # as the migration leaves a library
+        connection.execute("DELETE FROM frame_vectors")
+    assert library.catalog.videos_without_copies() == [before]
+    assert statuses(library.ingest(folder)) == {"colours.mp4": "replaced"}
+    assert library.catalog.videos_without_copies() == []
+    assert len(library.catalog.frames(library.copy_encoder.id, before.video_id).times) >= 3
+    assert statuses(library.ingest(folder)) == {"colours.mp4": "unchanged"}
 
 
 def test_a_busy_library_and_a_full_disk_stop_everything(

@@ -115,3 +115,59 @@ def test_frames_follow_the_catalog(catalog: Catalog) -> None:
     add_film(catalog, ENCODER, "two", ["red"])
     hits = frames.search(query, 1)
     assert catalog.video(hits.video_ids[hits.videos[0, 0]]).path.stem == "two"
+
+
+def names_of(frames: FrameVectors, catalog: Catalog, colour: str, k: int) -> list[str]:
+    """Films of the k frames nearest to a colour; `-` where there are fewer."""
+    hits = frames.search(ENCODER.encode_texts([colour]), k)
+    places = hits.videos[0].tolist()
+    return [catalog.video(hits.video_ids[i]).path.stem if i >= 0 else "-" for i in places]
+
+
+@pytest.mark.parametrize("backend", ["exact", "faiss"])
+def test_frames_are_added_and_removed_without_a_rebuild(catalog: Catalog, backend: str) -> None:
+    add_film(catalog, ENCODER, "one", ["red", "green"])
+    add_film(catalog, ENCODER, "two", ["blue", "red"])
+    frames = FrameVectors(catalog, ENCODER.id, backend=backend)
+    assert sorted(names_of(frames, catalog, "red", 2)) == ["one", "two"]
+    index = frames.refresh()
+    catalog.remove_video(catalog.resolve_video("one").video_id)
+    add_film(catalog, ENCODER, "three", ["dark", "red", "red"])
+    assert sorted(names_of(frames, catalog, "red", 3)) == ["three", "three", "two"]
+    assert frames.refresh() is index
+    assert index.ids().tolist() == [3, 4, 5, 6, 7]
+    assert names_of(frames, catalog, "red", 6)[-1] == "-"
+
+
+def test_frames_that_went_while_searching_are_no_hits(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_film(catalog, ENCODER, "one", ["red", "green"])
+    add_film(catalog, ENCODER, "two", ["blue"])
+    frames = FrameVectors(catalog, ENCODER.id, backend="exact")
+    index = frames.refresh()
+    monkeypatch.setattr(frames, "refresh", lambda: index)
+    catalog.remove_video(catalog.resolve_video("one").video_id)
+    hits = frames.search(ENCODER.encode_texts(["red"]), 3)
+    assert sorted(hits.videos[0].tolist()) == [-1, -1, 0]
+    assert np.isneginf(hits.scores[hits.videos < 0]).all()
+
+
+def test_frames_in_many_blocks_are_the_same(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    names = ["red", "green", "blue", "dark", "bright"]
+    for number in range(12):
+        add_film(catalog, ENCODER, f"film{number}", rng.choice(names, size=7).tolist())
+    monkeypatch.setattr("retrieval.vectors._ADD_FRAMES", 10)
+    monkeypatch.setattr("index.faiss.FLAT_BELOW", 50)
+    listed = FrameVectors(catalog, ENCODER.id, backend="faiss")
+    exact = FrameVectors(catalog, ENCODER.id, backend="exact")
+    query = ENCODER.encode_texts(names)
+    np.testing.assert_allclose(
+        listed.search(query, 5).scores, exact.search(query, 5).scores, atol=2e-3
+    )
+    assert listed.refresh().ids().tolist() == list(range(1, 85))
+    again = FrameVectors(catalog, ENCODER.id, backend="faiss")
+    assert again.refresh().ids().tolist() == list(range(1, 85))
