@@ -96,6 +96,9 @@ class Settings(BaseSettings):
 
     library: Path = Field(Path("library"), description="directory of the library")
     encoder: str = Field("builtin", description="encoder name, `family:architecture/tag`")
+    copy_encoder: str = Field(
+        "builtin", description="copy encoder name: what describes frames for `match`"
+    )
     index: str = Field("faiss", description="vector index backend: `faiss` or `exact`")
     runtime: str = Field(
         "auto", description="what runs the encoder: `auto`, `onnxruntime` or `openvino`"

@@ -160,7 +160,7 @@ def damaged_vectors(library: Path) -> CatalogError:
 def _mismatch(
     library: Path, kind: EncoderKind, known: EncoderId, given: EncoderId
 ) -> EncoderMismatchError:
-    option, what = ("--encoder", "encoder") if kind == "search" else _COPY_WORDS
+    option, what = _WORDS[kind]
     if known.name == given.name:
         advice = "the weights or their preprocessing changed: ingest the films into a new library"
     else:
@@ -171,7 +171,10 @@ def _mismatch(
     )
 
 
-_COPY_WORDS = ("--copy-encoder", "copy encoder")
+_WORDS: dict[EncoderKind, tuple[str, str]] = {
+    "search": ("--encoder", "encoder"),
+    "copy": ("copy encoder", "copy encoder"),
+}
 
 
 def _described(encoder: EncoderId) -> str:

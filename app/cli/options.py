@@ -72,6 +72,7 @@ def open_engine(
     return Engine(
         library or settings.library,
         encoder=encoder or settings.encoder,
+        copy_encoder=settings.copy_encoder,
         index=settings.index,
         limits=settings.media_limits,
         runtime=runtime or settings.runtime,

@@ -41,6 +41,7 @@ def run_server(settings: Settings) -> None:
         Engine(
             settings.library,
             encoder=settings.encoder,
+            copy_encoder=settings.copy_encoder,
             index=settings.index,
             limits=settings.media_limits,
             runtime=settings.runtime,

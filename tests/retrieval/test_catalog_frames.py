@@ -57,7 +57,7 @@ def test_a_library_has_one_copy_encoder(catalog: Catalog) -> None:
     catalog.add_video(replace(make_record("a"), copy_encoder=OTHER))
     assert catalog.encoder() == ENCODER
     assert catalog.encoder("copy") == OTHER
-    with pytest.raises(EncoderMismatchError, match="--copy-encoder other:copies/v1"):
+    with pytest.raises(EncoderMismatchError, match="use copy encoder other:copies/v1"):
         catalog.add_video(make_record("b"))
     for read in (catalog.frame_rows, catalog.frame_times):
         with pytest.raises(EncoderMismatchError):
