@@ -1,4 +1,4 @@
-"""`sceneprint demo`, `train`, `bench` and `eval`: show it, remake it, measure it."""
+"""`sceneprint demo`, `train` and `bench`: show it, remake it, measure how fast it is."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.evaluate import eval_app
 from app.cli.options import DeviceOption, EncoderOption, JsonOption, RuntimeOption
 
 if TYPE_CHECKING:
@@ -24,11 +25,6 @@ bench_app = typer.Typer(
     help="Measure speed against the floor and a peer.\n\nExample: sceneprint bench encode",
     no_args_is_help=True,
 )
-eval_app = typer.Typer(
-    help="Measure quality on data sets.\n\nExample: sceneprint eval retrieval --data flickr8k",
-    no_args_is_help=True,
-)
-
 RunsOption = Annotated[int, typer.Option("--runs", min=1, help="Runs; medians are shown.")]
 PeerOption = Annotated[bool, typer.Option("--peer/--no-peer", help="Measure the peer too.")]
 
@@ -189,43 +185,6 @@ def bench_search(
     chosen, index = _encoder_name(encoder), load_settings().index
     _show(
         lambda: run(num_shots=shots, runs=runs, encoder=chosen, index=index, serve=serving),
-        as_json=as_json,
-    )
-
-
-@eval_app.command("retrieval")
-def eval_retrieval(
-    data: Annotated[
-        Path, typer.Option("--data", metavar="DIR", help="Folder laid out like Flickr8k.")
-    ],
-    split: Annotated[str, typer.Option("--split", metavar="NAME", help="Which split.")] = "dev",
-    captions_zh: Annotated[
-        Path | None,
-        typer.Option(
-            "--captions-zh", metavar="FILE", help="Lines of image, English, Chinese (tabs)."
-        ),
-    ] = None,
-    encoder: EncoderOption = None,
-    runtime: RuntimeOption = None,
-    device: DeviceOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Text-to-image recall of an encoder on captioned pictures.
-
-    Example: sceneprint eval retrieval --data flickr8k --split dev
-    """
-    from app.settings import load_settings
-    from eval.retrieval import evaluate_retrieval
-    from retrieval.encoders import load_encoder
-
-    settings = load_settings()
-    loaded = load_encoder(
-        _encoder_name(encoder),
-        runtime=_runtime_name(runtime),
-        device=device or settings.device,
-    )
-    _show(
-        lambda: evaluate_retrieval(loaded, data, split=split, translations=captions_zh),
         as_json=as_json,
     )
 
