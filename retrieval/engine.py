@@ -438,7 +438,7 @@ class Engine:
         return match_matrix(
             match,
             query_seconds=query_seconds,
-            encode=self.encoder.encode_images,
+            encode=self.copy_encoder.encode_pictures,
             limits=self.limits,
             should_stop=should_stop,
         )
@@ -466,6 +466,7 @@ class Engine:
         return Engine(
             path,
             encoder=self._encoder or self._encoder_spec,
+            copy_encoder=self._copy_encoder or self._copy_encoder_spec,
             index=self._index,
             limits=self._limits,
             runtime=self._runtime,

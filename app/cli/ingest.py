@@ -18,7 +18,7 @@ from app.cli.options import (
 if TYPE_CHECKING:
     from retrieval.types import IngestOutcome, IngestSummary
 
-__all__ = ["exit_code", "ingest"]
+__all__ = ["exit_code", "ingest", "print_ingest"]
 
 MAX_SHOWN = 30
 """Files that are named in the summary; `--json` has them all."""
@@ -56,11 +56,16 @@ def ingest(
         summary = engine.ingest(
             paths, shots=shots, detector=detector, progress=progress, should_stop=should_stop
         )
+    print_ingest(summary, as_json=as_json)
+    raise typer.Exit(exit_code(summary, paths))
+
+
+def print_ingest(summary: "IngestSummary", *, as_json: bool) -> None:
+    """Show what happened to each file."""
     if as_json:
         _print_json(summary)
     else:
         _print_summary(summary)
-    raise typer.Exit(exit_code(summary, paths))
 
 
 def exit_code(summary: "IngestSummary", paths: list[Path]) -> int:

@@ -1,7 +1,8 @@
 """The `sceneprint` program: its commands, and what an error becomes.
 
 Exit codes: 0 done, 2 something the user can mend (arguments, files, library), 3 an optional
-package is missing, 130 stopped by Ctrl-C, 1 anything unexpected.
+package is missing, 4 copies were found and `--fail-on-match` asked, 130 stopped by Ctrl-C, 1
+anything unexpected.
 """
 
 import sys
@@ -10,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import classify, develop, ingest, library, match, search, serve
+from app.cli import bank, classify, develop, ingest, library, match, search, serve
 
 __all__ = ["app", "main", "run"]
 
@@ -33,6 +34,7 @@ app.command("info")(library.info)
 app.command("remove")(library.remove)
 app.command("search")(search.search)
 app.command("match")(match.match)
+app.add_typer(bank.bank_app, name="bank")
 app.command("classify")(classify.classify)
 app.command("serve")(serve.serve)
 app.command("demo")(develop.demo)

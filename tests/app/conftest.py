@@ -1,14 +1,18 @@
 """A small library of made films, read by the tests of both fronts, and clients over it."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
+from retrieval import errors
+from retrieval.encoders.base import PictureTextEncoder
 from retrieval.engine import Engine
 from tests import films
 from tests.app.served import client_of
+from tests.app.shell import Shell
 from tests.fakes import FakeEncoder
 
 
@@ -38,3 +42,24 @@ def own_client(tmp_path: Path) -> Iterator[TestClient]:
     """A client of an empty library that the test may change."""
     with client_of(tmp_path / "library") as made:
         yield made
+
+
+@pytest.fixture
+def fake_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every encoder name loads the fake; the environment has no settings of ours."""
+
+    def load(name: str, **options: object) -> PictureTextEncoder:
+        if name not in ("builtin", "fake"):
+            raise errors.InvalidInputError(f"got encoder {name!r}, known families: builtin")
+        return FakeEncoder(layout_weight=1.0)
+
+    monkeypatch.setattr("retrieval.encoders.load_encoder", load)
+    for name in [name for name in os.environ if name.startswith("SCENEPRINT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.fixture
+def shell(fake_encoder: None, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """The program to call, with the fake encoder behind every name."""
+    return Shell(capsys)

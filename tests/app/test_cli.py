@@ -1,7 +1,6 @@
 """The command line: journeys over a small library, and no traceback for anybody's mistake."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -17,58 +16,20 @@ from app.cli import run
 from app.cli.ingest import exit_code
 from app.cli.library import short_ids
 from retrieval import errors
-from retrieval.encoders.base import PictureTextEncoder
 from retrieval.engine import Engine
 from retrieval.types import IngestOutcome, IngestSummary, Progress, Video
 from tests import films
+from tests.app.shell import Shell, fits
 from tests.fakes import FakeEncoder
+
+pytestmark = pytest.mark.usefixtures("fake_encoder")
 
 COMMANDS = (
     ["ingest"], ["list"], ["info"], ["remove"], ["search"], ["match"], ["classify"], ["serve"],
+    ["bank"], ["bank", "add"], ["bank", "list"], ["bank", "remove"],
     ["demo"], ["train"], ["train", "builtin"], ["bench"], ["bench", "ingest"],
     ["bench", "encode"], ["bench", "search"], ["eval"], ["eval", "retrieval"],
 )  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _fake_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every encoder name loads the fake; the environment has no settings of ours."""
-
-    def load(name: str, **options: object) -> PictureTextEncoder:
-        if name not in ("builtin", "fake"):
-            raise errors.InvalidInputError(f"got encoder {name!r}, known families: builtin")
-        return FakeEncoder(layout_weight=1.0)
-
-    monkeypatch.setattr("retrieval.encoders.load_encoder", load)
-    for name in [name for name in os.environ if name.startswith("SCENEPRINT_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("COLUMNS", "80")
-
-
-class Shell:
-    """Runs the program in this process and keeps what it printed."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self.capsys = capsys
-
-    def __call__(self, *arguments: str | Path, code: int = 0) -> str:
-        got = run([str(argument) for argument in arguments])
-        self.out, self.err = self.capsys.readouterr()
-        assert got == code, f"{self.out}\n{self.err}"
-        assert "Traceback" not in self.err
-        return self.out
-
-    def json(self, *arguments: str | Path, code: int = 0) -> Any:
-        return json.loads(self(*arguments, "--json", code=code))
-
-
-@pytest.fixture
-def shell(capsys: pytest.CaptureFixture[str]) -> Shell:
-    return Shell(capsys)
-
-
-def fits(text: str) -> bool:
-    return all(len(line.rstrip()) <= 80 for line in text.splitlines())
 
 
 class TestHelp:
@@ -88,7 +49,7 @@ class TestHelp:
         assert set(group.commands) == names
 
     def test_summaries_are_not_cut(self, shell: Shell) -> None:
-        for command in ((), ("bench",), ("train",), ("eval",)):
+        for command in ((), ("bank",), ("bench",), ("train",), ("eval",)):
             assert "..." not in shell(*command, "--help").partition("Commands:")[2]
 
     def test_help_imports_nothing_heavy(self) -> None:
@@ -250,7 +211,8 @@ class TestSearch:
 
 class TestMatch:
     def test_a_copy(self, shell: Shell, library: Path, made_film: films.Film) -> None:
-        matches = shell.json("match", made_film.path, "-l", library)
+        (outcome,) = shell.json("match", made_film.path, "-l", library)
+        matches = outcome["matches"]
         assert matches[0]["video_name"] == "made.mp4"
         assert matches[0]["speed_ratio"] == pytest.approx(1.0, abs=0.05)
         text = shell("match", made_film.path, "-l", library)
@@ -259,7 +221,8 @@ class TestMatch:
 
     def test_nothing_copied(self, shell: Shell, library: Path, carphone: Path) -> None:
         assert "no copied footage" in shell("match", carphone, "-l", library)
-        assert shell.json("match", carphone, "-l", library) == []
+        (outcome,) = shell.json("match", carphone, "-l", library)
+        assert outcome["matches"] == []
 
 
 class TestClassify:
