@@ -77,17 +77,17 @@ def _reason(error: SceneprintError) -> str:
 
 
 def _pair(match: Match, pair: Any) -> dict[str, Any]:
-    edit, rate = match.edit, match.ref_video.frame_rate
+    edit = match.edit
     return {
         "score": pair.score,
         "query": {
             "src": _jpeg_url(pair.query_jpeg),
-            "time": timecode(pair.query_seconds, None),
+            "time": clock(pair.query_seconds),
             "box": _box(edit.query_box),
         },
         "ref": {
             "src": _jpeg_url(pair.ref_jpeg),
-            "time": timecode(pair.ref_seconds, rate),
+            "time": clock(pair.ref_seconds),
             "box": _box(edit.ref_box),
         },
     }

@@ -175,20 +175,29 @@ def _embedded(
 def matrix_png(matrix: MatchMatrix, match: Match) -> bytes:
     """Draw a matrix: the query's time goes to the right, the film's downwards.
 
-    Brighter is more alike, stretched over what occurs; the two lines run on both sides of the path
-    that was found, so that they do not hide it.
+    Brighter is more alike, stretched over what occurs where the match is; the two lines run on
+    both sides of the path that was found, so that they do not hide it.
     """
     seconds = matrix.ref_window.duration_seconds / max(matrix.query_window.duration_seconds, 1e-6)
     height = int(np.clip(WIDTH * seconds, MIN_HEIGHT, MAX_HEIGHT))
     across = _nearest(matrix.query_times, matrix.query_window, WIDTH)
     down = _nearest(matrix.ref_times, matrix.ref_window, height)
-    low, high = np.percentile(matrix.similarities, (10, 99.5))
+    low, high = np.percentile(_inside(matrix, match), (15, 99.5))
     shares = (matrix.similarities - low) / max(float(high - low), 1e-6)
     image = Image.fromarray(_colours(np.clip(shares, 0.0, 1.0)[np.ix_(across, down)].T))
     _draw_path(image, matrix, match)
     buffer = io.BytesIO()
     image.quantize(64).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
+
+
+def _inside(matrix: MatchMatrix, match: Match) -> FloatArray:
+    """The similarities within both segments; all of them where too few are."""
+    query, ref = match.query_segment, match.ref_segment
+    rows = (matrix.query_times >= query.start_seconds) & (matrix.query_times < query.end_seconds)
+    columns = (matrix.ref_times >= ref.start_seconds) & (matrix.ref_times < ref.end_seconds)
+    inside = matrix.similarities[np.ix_(rows, columns)]
+    return inside if inside.size >= 9 else matrix.similarities
 
 
 def _nearest(times: NDArray[np.float64], window: Segment, size: int) -> NDArray[np.int64]:
