@@ -205,7 +205,7 @@ def vcsl_f(
         raise ValueError("got no pairs of videos, expected at least one")
     if is_micro:
         overlaps = [_credits(predicted.get(p, []), true.get(p, [])) for p in chosen]
-        return _segment_f([_sums(credits[way] for credits in overlaps) for way in (0, 1)])
+        return _segment_f([_sums(both[way] for both in overlaps) for way in (0, 1)])
     queries: dict[str, list[SegmentF]] = defaultdict(list)
     for pair in chosen:
         credit = _credits(predicted.get(pair, []), true.get(pair, []))
