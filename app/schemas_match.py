@@ -13,10 +13,19 @@ from app.schemas_base import (
     clip_link,
     example,
 )
+from retrieval.banks import BankInfo
 from retrieval.types import Box, Match, MatchEdit, MatchModality, Segment
 from retrieval.types import MatchResult as CoreResult
 
-__all__ = ["BoxView", "EditView", "EvidenceView", "MatchResult", "MatchView"]
+__all__ = [
+    "BankView",
+    "BanksResult",
+    "BoxView",
+    "EditView",
+    "EvidenceView",
+    "MatchResult",
+    "MatchView",
+]
 
 
 class EvidenceView(View):
@@ -185,6 +194,32 @@ class MatchResult(View):
             notes=list(result.notes),
             report_url=report_url,
         )
+
+
+class BankView(View):
+    """A bank of known non-matches."""
+
+    model_config = example(name="logos", num_videos=3, hours=0.02)
+
+    name: str
+    num_videos: int
+    hours: float
+
+    @classmethod
+    def of(cls, bank: BankInfo) -> "BankView":
+        """Render a bank."""
+        return cls(name=bank.name, num_videos=bank.num_videos, hours=round(bank.hours, 6))
+
+
+class BanksResult(View):
+    """The banks of a library, by name."""
+
+    banks: list[BankView]
+
+    @classmethod
+    def of(cls, banks: Iterable[BankInfo]) -> "BanksResult":
+        """Render banks."""
+        return cls(banks=[BankView.of(bank) for bank in banks])
 
 
 def _segments(segments: Iterable[Segment]) -> list[SegmentView]:

@@ -119,7 +119,7 @@ def _with_security_headers(scope: Scope, send: Send) -> Send:
             headers["Referrer-Policy"] = "same-origin"
             headers["Cross-Origin-Resource-Policy"] = "same-origin"
             if is_api:
-                headers["Content-Security-Policy"] = API_POLICY
+                headers.setdefault("Content-Security-Policy", API_POLICY)
                 headers.setdefault("Cache-Control", "no-store")
         await send(message)
 

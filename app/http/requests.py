@@ -68,16 +68,26 @@ class SearchBody(SearchForm):
 class MatchForm(_Body):
     """The fields of a match whose film comes as a file beside it."""
 
-    min_score: float = Field(0.5, ge=0, le=1, description="leave out weaker matches")
+    min_score: float = Field(0.5, ge=0, le=1, description="leave out less probable matches")
     min_seconds: float = Field(2.0, ge=0, le=86400, description="leave out shorter matches")
     video: str | None = VideoKey
+    banks: str | None = Field(
+        None,
+        min_length=1,
+        max_length=1000,
+        description="names of banks of known non-matches to consult, with commas between them; "
+        "`none` for none; absent: all of them",
+    )
+    report: bool = Field(False, description="also make an HTML evidence report")
 
 
 class MatchBody(MatchForm):
     """A match of a film that is in the library, against the others."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"video_id": "suspect.mp4", "min_seconds": 5}]}
+        json_schema_extra={
+            "examples": [{"video_id": "suspect.mp4", "min_seconds": 5, "report": True}]
+        }
     )
 
     video_id: str = Field(

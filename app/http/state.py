@@ -14,6 +14,7 @@ from fastapi import Depends, Request
 from app.http.errors import ProblemError
 from app.http.metrics import Metrics
 from app.jobs import JobStore
+from app.report_store import ReportStore
 from app.settings import Settings
 from retrieval.engine import Engine
 
@@ -43,6 +44,11 @@ class AppState:
     def uploads_dir(self) -> Path:
         """Where ingested uploads stay."""
         return self.engine.library / "uploads"
+
+    @cached_property
+    def reports(self) -> ReportStore:
+        """Evidence reports of matches."""
+        return ReportStore(self.engine.library / "cache" / "reports")
 
     async def compute(self, work: Callable[[], T]) -> T:
         """Run work in a thread while the event loop goes on, a bounded number at a time.

@@ -35,6 +35,8 @@ CHECKS = [
 OPERATIONS = (
     "POST /v1/search",
     "POST /v1/match",
+    "GET /v1/banks",
+    "GET /v1/reports/{report_id}",
     "POST /v1/classify",
     "POST /v1/videos/{video_id}/classify",
     "GET /v1/videos",
@@ -57,6 +59,8 @@ ANY_NAME = (
     "DELETE /v1/videos/{video_id}",
     "GET /v1/videos/{video_id}/shots",
     "DELETE /v1/jobs/{job_id}",
+    "GET /v1/banks",
+    "GET /v1/reports/{report_id}",
     "GET /health",
     "GET /ready",
     "GET /metrics",
