@@ -86,7 +86,7 @@ def _write_networks(
 ) -> None:
     picture = torch.zeros(2, 3, size, size)
     export_onnx(image.eval(), (picture,), folder / "image.onnx", inputs=["image"])
-    _store_in_half(folder / "image.onnx")
+    store_in_half(folder / "image.onnx")
     ids = torch.ones(2, 8, dtype=torch.int64)
     path = folder / "text_en.onnx"
     export_onnx(text.eval(), (ids, ids), path, inputs=["input_ids", "attention_mask"])
@@ -94,10 +94,10 @@ def _write_networks(
     sentence = torch.zeros(2, multilingual.linear.in_features)
     path = folder / "text_multilingual.onnx"
     export_onnx(multilingual.eval(), (sentence,), path, inputs=["sentence"])
-    _store_in_half(path)
+    store_in_half(path)
 
 
-def _store_in_half(path: Path) -> None:
+def store_in_half(path: Path) -> None:
     """Turns each large float32 weight into a float16 one followed by a cast back."""
 
     def halve(name: str, values: Floats, axis: int) -> _Stored:

@@ -69,9 +69,9 @@ def read_pairs(data_dir: Path, split: str) -> Pairs:
     captions = _read_captions(data_dir / "captions.tsv")
     archive, folder = data_dir / f"{split}.tar", data_dir / split
     if archive.is_file():
-        found = dict(_read_archive(archive))
+        found = dict(read_archive(archive))
     elif folder.is_dir():
-        found = dict(_read_folder(folder))
+        found = dict(read_folder(folder))
     else:
         raise FileNotFoundError(f"found neither {archive} nor {folder}; give one of them")
     names = sorted(name for name in found if name in captions)
@@ -117,7 +117,12 @@ def _read_captions(path: Path) -> dict[str, list[str]]:
     return captions
 
 
-def _read_archive(path: Path) -> Iterator[tuple[str, bytes]]:
+def read_archive(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yields file name and bytes of every picture in a tar archive.
+
+    Raises:
+        ValueError: too many members, or a picture that is too large.
+    """
     with tarfile.open(path, "r:") as archive:
         for count, member in enumerate(archive):
             if count >= MAX_PICTURES:
@@ -131,7 +136,12 @@ def _read_archive(path: Path) -> Iterator[tuple[str, bytes]]:
                 yield name, file.read(MAX_PICTURE_BYTES)
 
 
-def _read_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
+def read_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Yields file name and bytes of every picture that lies in a folder, in order of names.
+
+    Raises:
+        ValueError: a picture is too large.
+    """
     for path in sorted(folder.iterdir()):
         if path.is_file() and path.name.lower().endswith(_SUFFIXES):
             _check_size(path.name, path.stat().st_size)

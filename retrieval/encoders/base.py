@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 from retrieval.errors import InvalidInputError
 from retrieval.types import EncoderId, FloatArray
 
-__all__ = ["PictureTextEncoder", "SoundTextEncoder", "TextEncoder", "unit_rows"]
+__all__ = [
+    "PictureTextEncoder",
+    "SoundTextEncoder",
+    "TextEncoder",
+    "check_image",
+    "in_batches",
+    "unit_rows",
+]
 
 Item = TypeVar("Item")
 Picture = NDArray[np.uint8]
@@ -72,17 +79,7 @@ class TextEncoder(ABC):
         self, items: Sequence[Item], encode: Callable[[Sequence[Item]], FloatArray]
     ) -> FloatArray:
         """Encode items batch by batch into one (N, D) float32 array of unit rows."""
-        embeddings = np.empty((len(items), self.dim), dtype=np.float32)
-        for start in range(0, len(items), self.batch_size):
-            batch = items[start : start + self.batch_size]
-            rows = encode(batch)
-            if rows.shape != (len(batch), self.dim):
-                raise RuntimeError(
-                    f"{self.name} gave {rows.shape = } for {len(batch)} items, "
-                    f"expected ({len(batch)}, {self.dim}); its weights do not fit its description"
-                )
-            embeddings[start : start + len(batch)] = unit_rows(rows)
-        return embeddings
+        return in_batches(items, encode, made_by=self.id, batch_size=self.batch_size)
 
 
 class PictureTextEncoder(TextEncoder):
@@ -108,7 +105,7 @@ class PictureTextEncoder(TextEncoder):
             InvalidInputError: a picture has another shape or dtype, or no pixels.
         """
         for image in images:
-            _check_image(image)
+            check_image(image)
         return self._in_batches(cast(Sequence[Picture], images), self._encode_image_batch)
 
     def warm_up(self) -> None:
@@ -160,6 +157,31 @@ class SoundTextEncoder(TextEncoder):
         """Embed 1 to `batch_size` sounds that were checked: (n, D) float32."""
 
 
+def in_batches(
+    items: Sequence[Item],
+    encode: Callable[[Sequence[Item]], FloatArray],
+    *,
+    made_by: EncoderId,
+    batch_size: int,
+) -> FloatArray:
+    """Encode items batch by batch into one (N, D) float32 array of unit rows.
+
+    Raises:
+        RuntimeError: the encoder gives another shape than `made_by` says.
+    """
+    embeddings = np.empty((len(items), made_by.dim), dtype=np.float32)
+    for start in range(0, len(items), batch_size):
+        batch = items[start : start + batch_size]
+        rows = encode(batch)
+        if rows.shape != (len(batch), made_by.dim):
+            raise RuntimeError(
+                f"{made_by.name} gave {rows.shape = } for {len(batch)} items, "
+                f"expected ({len(batch)}, {made_by.dim}); its weights do not fit its description"
+            )
+        embeddings[start : start + len(batch)] = unit_rows(rows)
+    return embeddings
+
+
 def unit_rows(rows: FloatArray) -> FloatArray:
     """Scale each row of (N, D) to length one.
 
@@ -185,7 +207,12 @@ def _check_text(text: str) -> None:
         raise InvalidInputError(f"got a text that is not valid Unicode: {exc.reason}") from exc
 
 
-def _check_image(image: Picture) -> None:
+def check_image(image: Picture) -> None:
+    """Refuse what is not an (H, W, 3) uint8 picture with pixels.
+
+    Raises:
+        InvalidInputError: another shape or dtype, or no pixels.
+    """
     shape = getattr(image, "shape", None)
     if shape is None or len(shape) != 3 or shape[2] != 3 or 0 in shape:
         raise InvalidInputError(f"got a picture with {shape = }, expected (H, W, 3) RGB")

@@ -6,11 +6,12 @@ not clear goes through both, and their mean stands for it.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.encoders.base import PictureTextEncoder, unit_rows
+from retrieval.encoders.base import PictureTextEncoder, check_image, unit_rows
 from retrieval.encoders.language import Language, guess_language
 from retrieval.encoders.manifest import Manifest, TextTower, read_manifest
 from retrieval.encoders.runtime import RuntimeOptions, check_runtime
@@ -35,6 +36,9 @@ class BuiltinEncoder(PictureTextEncoder):
         runtime: `auto` or a name of `retrieval.encoders.runtime.RUNTIMES`.
         options: device and threads.
 
+    Attributes:
+        manifest: what the folder says of itself.
+
     Raises:
         NotFoundError: the folder has no manifest.
         InvalidInputError: the manifest cannot be used, or an unknown runtime.
@@ -48,7 +52,7 @@ class BuiltinEncoder(PictureTextEncoder):
         options: RuntimeOptions | None = None,
     ) -> None:
         runtime, options = check_runtime(runtime), options or RuntimeOptions()
-        manifest = _read(folder or ASSETS)
+        self.manifest = manifest = _read(folder or ASSETS)
         self.name = manifest.name
         self.hash = manifest.hash()
         self.dim = manifest.dim
@@ -61,6 +65,33 @@ class BuiltinEncoder(PictureTextEncoder):
         }
         self._english, self._other = networks[english], networks[other]
         self._cache = TextCache()
+
+    def encode_images_and_copies(
+        self, images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Embed pictures for search and describe them as copies, in one pass.
+
+        Args:
+            images: N pictures, each (H, W, 3) uint8 RGB.
+
+        Returns:
+            Search embeddings (N, D), equal to those of `encode_images`, and copy descriptors
+            (N, C), both float32 of unit norm.
+
+        Raises:
+            InvalidInputError: a picture has another shape or dtype, or there is no copy output.
+        """
+        if self.manifest.copies is None:
+            raise InvalidInputError(f"{self.name} has no copy output; see: sceneprint train copy")
+        for image in images:
+            check_image(image)
+        search = np.empty((len(images), self.dim), dtype=np.float32)
+        copies = np.empty((len(images), self.manifest.copies.dim), dtype=np.float32)
+        for start in range(0, len(images), self.batch_size):
+            rows = slice(start, start + self.batch_size)
+            both = self._pictures.both(cast(Sequence[NDArray[np.uint8]], images)[rows])
+            search[rows], copies[rows] = unit_rows(both[0]), unit_rows(both[1])
+        return search, copies
 
     def warm_up(self) -> None:
         """Load the picture tower and both text towers now."""

@@ -6,17 +6,18 @@ weights travels with them: picture size, mean and deviation, temperature and fil
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from retrieval.errors import MissingDependencyError
 
-__all__ = ["ImageTower", "Manifest", "TextTower", "read_manifest"]
+__all__ = ["CopyTower", "ImageTower", "Manifest", "TextTower", "read_manifest"]
 
 _FORMAT = "sceneprint-encoder"
 _VERSION = 1
+_COPY_VERSION = 1
 _REPAIR = "install sceneprint again, or train the encoder again: sceneprint train builtin"
 
 
@@ -64,6 +65,30 @@ class TextTower:
 
 
 @dataclass(frozen=True)
+class CopyTower:
+    """A second output of the picture network, for finding copies.
+
+    Its hashes are kept apart from those of the search networks: a new copy output makes new copy
+    descriptors, and leaves the search embeddings what they are.
+    """
+
+    name: str
+    dim: int
+    file: str
+    """The fragment that is appended to the picture network."""
+    sha256: Mapping[str, str]
+    """Of the fragment and the background."""
+    background: str | None = None
+    """File with the descriptors of unrelated pictures; None where there is none."""
+
+    def __post_init__(self) -> None:
+        files = {self.file} | ({self.background} if self.background is not None else set())
+        _check_files(files, self.sha256)
+        if self.dim < 1:
+            raise ValueError(f"got copy {self.dim = }, expected at least 1")
+
+
+@dataclass(frozen=True)
 class Manifest:
     """All of `manifest.json` that is needed to encode."""
 
@@ -75,13 +100,13 @@ class Manifest:
     texts: tuple[TextTower, ...]
     sha256: Mapping[str, str]
     """Of every file that is named above."""
+    copies: CopyTower | None = None
+    """None for a folder that was made without a copy output."""
 
     def __post_init__(self) -> None:
         files = {self.image.file, *(text.file for text in self.texts)}
         files |= {text.tokenizer for text in self.texts if text.tokenizer is not None}
-        for file in files:
-            if Path(file).name != file or file not in self.sha256:
-                raise ValueError(f"got file {file!r}, expected a plain file name with a sha256")
+        _check_files(files, self.sha256)
         if not self.texts or self.dim < 1 or self.temperature <= 0:
             raise ValueError("expected a text tower, a dim of at least 1, a temperature above 0")
 
@@ -99,21 +124,36 @@ class Manifest:
             raise MissingDependencyError(
                 f"encoder file {path} cannot be read ({exc.strerror}); {_REPAIR}"
             ) from exc
-        if found != self.sha256[file]:
+        expected = self._expected_sha256(file)
+        if found != expected:
             raise MissingDependencyError(
                 f"encoder file {path} is damaged or replaced: its SHA-256 is {found[:12]}…, the "
-                f"manifest says {self.sha256[file][:12]}…; {_REPAIR}"
+                f"manifest says {expected[:12]}…; {_REPAIR}"
             )
         return path
 
+    def _expected_sha256(self, file: str) -> str:
+        copies = {} if self.copies is None else self.copies.sha256
+        return self.sha256[file] if file in self.sha256 else copies[file]
+
     def hash(self) -> str:
-        """SHA-256 over what decides the embeddings: weights and preprocessing."""
+        """SHA-256 over what decides the search embeddings: weights and preprocessing."""
         towers = [
             *(self.image.file, self.image.size, self.image.mean, self.image.std),
             *(self.image.interpolation, self.dim, self.name),
             *((text.languages, text.kind, text.file, text.max_length) for text in self.texts),
         ]
         described = json.dumps([towers, sorted(self.sha256.items())])
+        return hashlib.sha256(described.encode()).hexdigest()
+
+    def copy_hash(self) -> str:
+        """SHA-256 over what decides the copy descriptors: both files and the preprocessing."""
+        assert self.copies is not None
+        image, copies = self.image, self.copies
+        weights = (self.sha256[image.file], copies.sha256[copies.file])
+        described = json.dumps(
+            [*weights, image.size, image.mean, image.std, image.interpolation, copies.dim]
+        )
         return hashlib.sha256(described.encode()).hexdigest()
 
 
@@ -167,7 +207,28 @@ def _parse(folder: Path, raw: Mapping[str, Any]) -> Manifest:
         ),
         texts=texts,
         sha256=dict(raw["sha256"]),
+        copies=_parse_copies(raw.get("copy")),
     )
+
+
+def _parse_copies(raw: Mapping[str, Any] | None) -> CopyTower | None:
+    if raw is None:
+        return None
+    if raw.get("version") != _COPY_VERSION:
+        raise ValueError(f"got copy version {raw.get('version')!r}, expected {_COPY_VERSION}")
+    return CopyTower(
+        name=str(raw["name"]),
+        dim=int(raw["dim"]),
+        file=raw["file"],
+        sha256=dict(raw["sha256"]),
+        background=raw.get("background"),
+    )
+
+
+def _check_files(files: Iterable[str], sha256: Mapping[str, str]) -> None:
+    for file in files:
+        if Path(file).name != file or file not in sha256:
+            raise ValueError(f"got file {file!r}, expected a plain file name with a sha256")
 
 
 def _three(values: Any) -> tuple[float, float, float]:

@@ -24,6 +24,7 @@ __all__ = [
     "Session",
     "check_runtime",
     "load_session",
+    "named",
 ]
 
 Session = Callable[[dict[str, NDArray[Any]]], list[NDArray[Any]]]
@@ -75,7 +76,11 @@ def check_runtime(runtime: str) -> str:
 
 
 def load_session(
-    path: Path, *, runtime: str = "auto", options: RuntimeOptions | None = None
+    path: Path,
+    *,
+    runtime: str = "auto",
+    options: RuntimeOptions | None = None,
+    fragment: Path | None = None,
 ) -> Session:
     """Load an ONNX file into a thread-safe callable.
 
@@ -83,6 +88,8 @@ def load_session(
         path: the ONNX file.
         runtime: a key of `RUNTIMES`, or `auto`.
         options: device and threads; None for one CPU with all its cores.
+        fragment: a file of nodes, weights and outputs that come on top of the network; the bytes
+            of both files, one after the other, are one network, as protocol buffers merge.
 
     Returns:
         A function from input names to arrays, to the outputs in the file's order.
@@ -100,4 +107,10 @@ def load_session(
         raise MissingDependencyError(
             f"runtime {runtime} cannot be imported ({exc}); run: pip install {runtime}"
         ) from exc
-    return cast(Session, load(path, options or RuntimeOptions()))
+    source = str(path) if fragment is None else path.read_bytes() + fragment.read_bytes()
+    return cast(Session, load(source, options or RuntimeOptions()))
+
+
+def named(source: str | bytes) -> str:
+    """What an error calls a network: its path, or that it was put together from two files."""
+    return source if isinstance(source, str) else "the network joined with its fragment"

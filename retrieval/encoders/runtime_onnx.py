@@ -1,13 +1,12 @@
 """ONNX Runtime: the CPU, and NVIDIA GPUs through its CUDA and TensorRT execution providers."""
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from retrieval.encoders.runtime import Device, RuntimeOptions, Session
+from retrieval.encoders.runtime import Device, RuntimeOptions, Session, named
 from retrieval.errors import InvalidInputError, MissingDependencyError
 
 __all__ = ["load"]
@@ -22,15 +21,15 @@ _PROVIDERS = {
 _EXTRAS = {"cuda": "gpu", "tensorrt": "tensorrt"}
 
 
-def load(path: Path, options: RuntimeOptions) -> Session:
-    """Load an ONNX file; see `retrieval.encoders.runtime.load_session`."""
+def load(source: str | bytes, options: RuntimeOptions) -> Session:
+    """Load a network by path or bytes; see `retrieval.encoders.runtime.load_session`."""
     device = _check_offered(options.device)
     try:
         session = ort.InferenceSession(
-            str(path), sess_options=_session_options(options), providers=_providers(device, options)
+            source, sess_options=_session_options(options), providers=_providers(device, options)
         )
     except Exception as exc:  # its exception classes are not part of its public API
-        raise InvalidInputError(f"ONNX Runtime cannot load {path}: {exc}") from exc
+        raise InvalidInputError(f"ONNX Runtime cannot load {named(source)}: {exc}") from exc
     _check_got(session, options.device)
     session.disable_fallback()
 

@@ -1,21 +1,20 @@
 """OpenVINO: the CPU."""
 
 import threading
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from retrieval.encoders.runtime import RuntimeOptions, Session
+from retrieval.encoders.runtime import RuntimeOptions, Session, named
 from retrieval.errors import InvalidInputError
 
 __all__ = ["load"]
 
 
-def load(path: Path, options: RuntimeOptions) -> Session:
-    """Load an ONNX file; see `retrieval.encoders.runtime.load_session`.
+def load(source: str | bytes, options: RuntimeOptions) -> Session:
+    """Load a network by path or bytes; see `retrieval.encoders.runtime.load_session`.
 
     Arithmetic stays in float32: OpenVINO's own choice would be bfloat16 on some processors, and
     then the same encoder would give other vectors on another machine.
@@ -30,9 +29,9 @@ def load(path: Path, options: RuntimeOptions) -> Session:
         config["INFERENCE_NUM_THREADS"] = options.threads
     try:
         core = openvino.Core()
-        compiled = core.compile_model(core.read_model(str(path)), "CPU", config)
+        compiled = core.compile_model(core.read_model(source), "CPU", config)
     except RuntimeError as exc:
-        raise InvalidInputError(f"OpenVINO cannot load {path}: {exc}") from exc
+        raise InvalidInputError(f"OpenVINO cannot load {named(source)}: {exc}") from exc
     lock = threading.Lock()  # one request at a time: all cores already work on it
 
     def run(feeds: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:

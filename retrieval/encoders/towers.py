@@ -47,20 +47,32 @@ class _Once(Generic[Loaded]):
 
 
 class PictureNetwork:
-    """The picture tower: pictures of any sizes -> (N, D)."""
+    """The picture tower: pictures of any sizes -> (N, D), and (N, C) where it has a copy output."""
 
     def __init__(self, manifest: Manifest, *, runtime: str, options: RuntimeOptions) -> None:
         self._tower = manifest.image
+        copies = manifest.copies
         self._session: _Once[Session] = _Once(
             lambda: load_session(
-                manifest.checked_path(manifest.image.file), runtime=runtime, options=options
+                manifest.checked_path(manifest.image.file),
+                runtime=runtime,
+                options=options,
+                fragment=None if copies is None else manifest.checked_path(copies.file),
             )
         )
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> FloatArray:
         """Embed pictures of any sizes, (H, W, 3) uint8 RGB each: (N, D) float32."""
+        return self._run(images)[0]
+
+    def both(self, images: Sequence[NDArray[np.uint8]]) -> tuple[FloatArray, FloatArray]:
+        """Search embeddings (N, D) and copy descriptors (N, C) of one pass, float32."""
+        search, copies = self._run(images)
+        return search, copies
+
+    def _run(self, images: Sequence[NDArray[np.uint8]]) -> list[FloatArray]:
         batch = pictures_to_batch(images, self._tower)
-        return self._session.get()({self._tower.input_name: batch})[0]
+        return self._session.get()({self._tower.input_name: batch})
 
 
 class TextNetwork(Protocol):

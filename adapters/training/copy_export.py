@@ -1,0 +1,167 @@
+"""Writes a trained copy head: into a built-in encoder folder, or as an adapter of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from adapters.copy_heads import TokenHead, VectorHead
+from adapters.training.copy_graph import POOLED, TOKENS, Taps, feature_fragment, head_fragment
+from adapters.training.export import store_in_half
+
+__all__ = ["COPY_VERSION", "FILE", "BaseEncoder", "write_adapter", "write_copy_output"]
+
+FILE, BACKGROUND = "copy.onnx", "copy_background.npz"
+COPY_VERSION = 1
+ADAPTER_FORMAT = "sceneprint-copy-adapter"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseEncoder:
+    """The frozen encoder under an adapter, as it names itself."""
+
+    name: str
+    hash: str
+    dim: int
+
+
+def write_copy_output(
+    source: Path,
+    out_dir: Path,
+    head: TokenHead,
+    *,
+    taps: Taps,
+    shapes: Sequence[tuple[int, ...]],
+    name: str,
+    background: NDArray[np.float32],
+    figures: dict[str, float],
+) -> None:
+    """Copies a built-in encoder folder and gives it a copy output.
+
+    Args:
+        source: the folder whose picture tower is read; its search networks are taken over as they
+            are, and so is the hash of its search embeddings.
+        out_dir: the folder to make; an older one is replaced, and it may be `source`.
+        head: trained.
+        taps: what it reads.
+        shapes: of tokens (C, h, w) and pooled (P,) features of one picture.
+        name: of the copy encoder.
+        background: (B, dim) descriptors to normalise scores against.
+        figures: measured on held-out pictures, noted in the manifest.
+    """
+    with _replaced(out_dir) as folder:
+        shutil.copytree(source, folder, dirs_exist_ok=True)
+        example = tuple(torch.zeros(2, *shape) for shape in shapes)
+        model = _exported(head, example, [TOKENS, POOLED], folder)
+        fragment = head_fragment(feature_fragment(taps), model, output="copy")
+        (folder / FILE).write_bytes(fragment.SerializeToString())
+        _write_background(folder, background)
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        manifest["copy"] = {
+            "version": COPY_VERSION,
+            "name": name,
+            "dim": int(background.shape[1]),
+            "file": FILE,
+            "background": BACKGROUND,
+            "sha256": _hashes(folder),
+            "held_out": figures,
+        }
+        _write_json(folder / "manifest.json", manifest)
+
+
+def write_adapter(
+    out_dir: Path,
+    head: VectorHead,
+    *,
+    base: BaseEncoder,
+    name: str,
+    background: NDArray[np.float32],
+    figures: dict[str, float],
+) -> None:
+    """Writes an adapter over the embeddings of any encoder; arguments as `write_copy_output`."""
+    with _replaced(out_dir) as folder:
+        model = _exported(head, (torch.zeros(2, base.dim),), ["embedding"], folder)
+        onnx.save(model, folder / FILE)
+        _write_background(folder, background)
+        manifest = {
+            "format": ADAPTER_FORMAT,
+            "version": COPY_VERSION,
+            "name": name,
+            "dim": int(background.shape[1]),
+            "encoder": {"name": base.name, "hash": base.hash, "dim": base.dim},
+            "file": FILE,
+            "background": BACKGROUND,
+            "sha256": _hashes(folder),
+            "held_out": figures,
+        }
+        _write_json(folder / "manifest.json", manifest)
+
+
+def _exported(
+    head: nn.Module, example: tuple[Tensor, ...], inputs: list[str], folder: Path
+) -> onnx.ModelProto:
+    """The head as ONNX, with weights in half precision and a free batch size."""
+    path = folder / "head.onnx"
+    options: dict[str, Any] = {"opset_version": 17, "dynamo": False}
+    with warnings.catch_warnings():  # the traced exporter is all that such a head needs
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            head.eval(),
+            example,
+            str(path),
+            input_names=inputs,
+            output_names=["descriptor"],
+            dynamic_axes={name: {0: "batch"} for name in (*inputs, "descriptor")},
+            **options,
+        )
+    store_in_half(path)
+    model = onnx.load(path)
+    path.unlink()
+    return model
+
+
+class _replaced:
+    """A folder that is made beside its place and takes it when the block ends well."""
+
+    def __init__(self, out_dir: Path) -> None:
+        self._out_dir = out_dir
+
+    def __enter__(self) -> Path:
+        self._out_dir.parent.mkdir(parents=True, exist_ok=True)
+        self._temp = tempfile.TemporaryDirectory(dir=self._out_dir.parent, prefix=".export-")
+        folder = Path(self._temp.name) / "folder"
+        folder.mkdir()
+        return folder
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._temp:
+            if kind is None:
+                if self._out_dir.exists():
+                    shutil.rmtree(self._out_dir)
+                (Path(self._temp.name) / "folder").rename(self._out_dir)
+
+
+def _write_background(folder: Path, background: NDArray[np.float32]) -> None:
+    np.savez(folder / BACKGROUND, vectors=background.astype(np.float16))
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    files = [folder / FILE, folder / BACKGROUND]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
