@@ -19,6 +19,7 @@ from index.storage import (
     IndexStaleError,
     Section,
     Settings,
+    StreamedSection,
     read_index,
     write_index,
 )
@@ -37,15 +38,18 @@ class VectorIndex(ABC):
 
     Args:
         dim: Width of the vectors.
+        is_compact: Whether less memory is worth a little of the scores' exactness, where the
+            backend has a choice.
     """
 
     backend: ClassVar[str]
     """The name in the registry, also written to files."""
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, *, is_compact: bool = False) -> None:
         if dim < 1:
             raise ValueError(f"got {dim = }, expected at least 1")
         self.dim = dim
+        self.is_compact = is_compact
         self.generation: str | None = None
         """The state given to `save`, or found by `load`."""
         self._slot_ids: Ids = np.empty(0, np.int64)
@@ -71,12 +75,15 @@ class VectorIndex(ABC):
         """
 
     @abstractmethod
-    def _sections(self) -> tuple[Settings, list[Section]]:
+    def _sections(self) -> tuple[Settings, list[Section | StreamedSection]]:
         """Return what `_restore` needs beside the ids of the slots."""
 
     @abstractmethod
     def _restore(self, settings: Settings, sections: Sequence[Section]) -> None:
-        """Take over what `_sections` returned, as bytes; any error where it does not fit."""
+        """Take over what `_sections` returned, as bytes; any error where it does not fit.
+
+        The bytes lie in a file and cannot be changed; keep them for as long as they are used.
+        """
 
     def _prepare(self, sample: FloatArray, total: int) -> None:  # noqa: B027 - optional
         """Learn from a sample what fits the vectors to come; nothing by default."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.base import FloatArray, Ids, VectorIndex
-from index.storage import Section, Settings
+from index.storage import Section, Settings, StreamedSection
 
 __all__ = ["ExactIndex"]
 
@@ -18,8 +18,8 @@ class ExactIndex(VectorIndex):
 
     backend = "exact"
 
-    def __init__(self, dim: int) -> None:
-        super().__init__(dim)
+    def __init__(self, dim: int, *, is_compact: bool = False) -> None:
+        super().__init__(dim, is_compact=is_compact)
         self._buffer: FloatArray = np.empty((0, dim), np.float32)
         self._num_rows = 0
 
@@ -52,7 +52,7 @@ class ExactIndex(VectorIndex):
         found = np.concatenate([part[1] for part in parts])
         return scores, found if slots is None else slots[found]
 
-    def _sections(self) -> tuple[Settings, list[Section]]:
+    def _sections(self) -> tuple[Settings, list[Section | StreamedSection]]:
         return {}, [self._buffer[: self._num_rows]]
 
     def _restore(self, settings: Settings, sections: Sequence[Section]) -> None:

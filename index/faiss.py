@@ -3,7 +3,8 @@
 Up to FLAT_BELOW vectors all of them are compared (a few milliseconds a query); an empty index that
 is given more at once trains inverted lists (see index.faiss_ivf). Adding and removing never
 trains: when the index outgrows its form, `rebuild_reason` says so and the owner of the vectors
-fills a new one. The large form keeps half precision: its scores are within 0.0005 of exact.
+fills a new one. The large form keeps half precision: its scores are within 0.0005 of exact. A
+compact one keeps a byte a component, which is half the memory: its scores are within 0.01.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from index.base import FloatArray, Ids, VectorIndex
 from index.faiss_ivf import IvfSettings, RefinedIvf, num_training, padded_width
-from index.storage import Section, Settings
+from index.storage import Section, Settings, StreamedSection
 
 __all__ = ["FaissIndex"]
 
@@ -31,14 +32,17 @@ class FaissIndex(VectorIndex):
 
     Args:
         dim: Width of the vectors.
+        is_compact: Whether the large form keeps bytes instead of half precision.
         flat_below: Number of vectors from which on inverted lists are trained.
     """
 
     backend = "faiss"
 
-    def __init__(self, dim: int, *, flat_below: int = FLAT_BELOW) -> None:
-        super().__init__(dim)
-        self._flat_below = flat_below
+    def __init__(
+        self, dim: int, *, is_compact: bool = False, flat_below: int | None = None
+    ) -> None:
+        super().__init__(dim, is_compact=is_compact)
+        self._flat_below = FLAT_BELOW if flat_below is None else flat_below
         self._flat: Any = faiss.IndexFlatIP(dim)
         self._ivf: RefinedIvf | None = None
 
@@ -77,13 +81,13 @@ class FaissIndex(VectorIndex):
 
     def _prepare(self, sample: FloatArray, total: int) -> None:
         if total >= self._flat_below and len(sample):
-            self._ivf = RefinedIvf.trained(sample, total=total)
+            self._ivf = RefinedIvf.trained(sample, total=total, is_compact=self.is_compact)
 
     def _append(self, vectors: FloatArray) -> None:
         if self._ivf is not None:
             self._ivf.append(vectors)
         elif self._flat.ntotal == 0 and len(vectors) >= self._flat_below:
-            self._ivf = RefinedIvf.build(vectors)
+            self._ivf = RefinedIvf.build(vectors, is_compact=self.is_compact)
         else:
             self._flat.add(vectors)
 
@@ -107,11 +111,11 @@ class FaissIndex(VectorIndex):
             scores, found = self._flat.search(queries, k, params=parameters)
         return scores, found
 
-    def _sections(self) -> tuple[Settings, list[Section]]:
+    def _sections(self) -> tuple[Settings, list[Section | StreamedSection]]:
         if self._ivf is None:
             return {}, [faiss.rev_swig_ptr(self._flat.get_xb(), self._flat.ntotal * self.dim)]
         parts = (self._ivf.lists, self._ivf.vectors)
-        return asdict(self._ivf.settings), [faiss.serialize_index(part) for part in parts]
+        return asdict(self._ivf.settings), [_streamed(part) for part in parts]
 
     def _restore(self, settings: Settings, sections: Sequence[Section]) -> None:
         if settings:
@@ -121,9 +125,20 @@ class FaissIndex(VectorIndex):
             self._flat.add(vectors.view(np.float32).reshape(len(self._slot_ids), self.dim))
 
     def _restored_ivf(self, settings: Settings, sections: Sequence[Section]) -> RefinedIvf:
-        lists, vectors = (faiss.deserialize_index(section) for section in sections)
+        lists, mapped = faiss.deserialize_index(sections[0]), sections[1]
+        vectors = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(mapped), len(mapped)))
         width = padded_width(self.dim)
         if (vectors.ntotal, vectors.d, lists.d) != (len(self._slot_ids), width, width):
             raise ValueError("got inverted lists that do not fit their ids")
         is_live = self._slot_ids >= 0
-        return RefinedIvf(lists, vectors, IvfSettings(**settings), is_live)  # type: ignore[arg-type]
+        trained = IvfSettings(**settings)  # type: ignore[arg-type]
+        return RefinedIvf(lists, vectors, trained, is_live, mapped=mapped)
+
+
+def _streamed(part: Any) -> StreamedSection:
+    """A FAISS index as a section, without a copy of it in memory."""
+    sizes: list[int] = []
+    faiss.write_index(part, faiss.PyCallbackIOWriter(lambda piece: sizes.append(len(piece))))
+    return StreamedSection(
+        sum(sizes), lambda write: faiss.write_index(part, faiss.PyCallbackIOWriter(write))
+    )

@@ -6,6 +6,9 @@ precision vectors. Both numbers are chosen when the lists are trained, so that a
 finds at least RECALL_TARGET of its true ten nearest. (8-bit refinement halves the memory, but its
 rounding alone costs two per cent of recall among near neighbours, whatever is searched.)
 
+A compact form does refine with 8 bits. It is for frames, a few million of them, where a query is a
+copy of one frame and not a likeness of ten: it is tuned to find that one.
+
 Rows live in slots. Removing one only marks its slot, and searches pass over marked slots, until a
 rebuild (`FaissIndex.rebuild_reason` says when that pays): in FAISS 1.15 IndexRefine cannot remove,
 and a fast-scan list that removed rows stores the next ones with wrong codes.
@@ -26,24 +29,44 @@ RECALL_TARGET = 0.985
 K = 10  # the k that recall is measured at, and the least that is searched for
 _SEED = 1234
 _TRAIN_PER_LIST = 64
+_BYTE_MARGIN = 0.25  # of a component's range in the sample, for vectors unlike those in it
 _LEAST_PER_LIST = 39  # FAISS's own advice
 _NUM_TUNING_QUERIES = 128
 _MAX_TUNING_PAIRS = 1 << 27
 _MAX_SCORES = 1 << 24
 _ADD_BLOCK = 1 << 16
 _SCANNED_SHARE = 0.1
-# Rising cost. Beyond the last one the lists would cost more than they save.
-_TUNING_STEPS = (
-    (8, 16),
-    (16, 32),
-    (32, 32),
-    (32, 64),
-    (64, 64),
-    (128, 64),
-    (128, 128),
-    (256, 128),
-    (256, 256),
+
+
+@dataclass(frozen=True)
+class _Tuning:
+    """How the search of one form is tuned."""
+
+    k: int
+    """How many true neighbours each query has."""
+    has_texts: bool
+    """Whether half of the queries lie far to one side, as texts do."""
+    steps: tuple[tuple[int, int], ...]
+    """(nprobe, k_factor), of rising cost; beyond the last the lists would cost more than they
+    save."""
+
+
+_PRECISE = _Tuning(
+    K,
+    True,
+    (
+        (8, 16),
+        (16, 32),
+        (32, 32),
+        (32, 64),
+        (64, 64),
+        (128, 64),
+        (128, 128),
+        (256, 128),
+        (256, 256),
+    ),
 )
+_COMPACT = _Tuning(1, False, ((8, 4), (16, 4), (32, 4), (48, 4), (64, 4), (64, 8), (128, 8)))
 _UNTUNED = (32, 64)
 
 
@@ -58,7 +81,8 @@ class IvfSettings:
     imbalance: float
     """FAISS's imbalance factor of the list sizes then: 1 = all equal."""
     recall: float
-    """Recall@10 on the tuning sample."""
+    """On the tuning sample: of the ten nearest, or of the nearest in the compact form; 0 = not
+    tuned."""
 
 
 class RefinedIvf:
@@ -66,32 +90,40 @@ class RefinedIvf:
 
     Args:
         lists: Trained `IndexIVFPQFastScan`; its ids are slots.
-        vectors: `IndexScalarQuantizer` of half precision; row i is slot i.
+        vectors: `IndexScalarQuantizer` of half precision, or of bytes; row i is slot i.
         settings: How they are searched.
         is_live: (N,) False for the slots that were removed.
+        mapped: The bytes of a file in which `vectors` lies; None where it has memory of its own.
     """
 
     def __init__(
-        self, lists: Any, vectors: Any, settings: IvfSettings, is_live: NDArray[np.bool_]
+        self,
+        lists: Any,
+        vectors: Any,
+        settings: IvfSettings,
+        is_live: NDArray[np.bool_],
+        *,
+        mapped: NDArray[np.uint8] | None = None,
     ) -> None:
         self.lists = lists
+        self._mapped = mapped
         self.vectors = vectors
         self.settings = settings
         self._refine = faiss.IndexRefine(lists, vectors)
         self._take_live(is_live)
 
     @classmethod
-    def build(cls, vectors: FloatArray) -> "RefinedIvf":
+    def build(cls, vectors: FloatArray, *, is_compact: bool = False) -> "RefinedIvf":
         """Train on vectors (N, D), store them in slots 0 … N-1, and tune the search."""
         num_rows = len(vectors)
         rng = np.random.default_rng(_SEED)
         chosen = np.sort(rng.choice(num_rows, num_training(num_rows), replace=False))
-        built = cls.trained(vectors[chosen], total=num_rows)
+        built = cls.trained(vectors[chosen], total=num_rows, is_compact=is_compact)
         built.append(vectors)
         return built
 
     @classmethod
-    def trained(cls, sample: FloatArray, *, total: int) -> "RefinedIvf":
+    def trained(cls, sample: FloatArray, *, total: int, is_compact: bool) -> "RefinedIvf":
         """Make empty lists, trained on a sample (S, D) of the `total` rows that will come.
 
         The search is tuned when they are in; until then it uses a middle setting.
@@ -102,12 +134,13 @@ class RefinedIvf:
         lists = faiss.IndexIVFPQFastScan(
             faiss.IndexFlatIP(width), width, num_lists, width // 4, 4, faiss.METRIC_INNER_PRODUCT
         )
-        halves = faiss.IndexScalarQuantizer(
-            width, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
-        )
+        kind = faiss.ScalarQuantizer.QT_8bit if is_compact else faiss.ScalarQuantizer.QT_fp16
+        refined = faiss.IndexScalarQuantizer(width, kind, faiss.METRIC_INNER_PRODUCT)
+        refined.sq.rangestat_arg = _BYTE_MARGIN
         lists.train(padded)
+        refined.train(padded)
         untuned = IvfSettings(*_UNTUNED, total, 1.0, 0.0)
-        return cls(lists, halves, untuned, np.ones(0, np.bool_))
+        return cls(lists, refined, untuned, np.ones(0, np.bool_))
 
     @property
     def imbalance(self) -> float:
@@ -116,12 +149,28 @@ class RefinedIvf:
 
     def append(self, vectors: FloatArray) -> None:
         """Store rows in the next slots."""
+        self._unmap()
         for start in range(0, len(vectors), _ADD_BLOCK):
             self._refine.add(_padded(vectors[start : start + _ADD_BLOCK]))
         self._take_live(np.concatenate([self._is_live, np.ones(len(vectors), np.bool_)]))
         is_tuned = self.settings.recall > 0
         if not is_tuned and self._num_live >= self.settings.num_trained:
             self.settings = self._tuned()
+
+    def _unmap(self) -> None:
+        """Take the vectors out of their file: FAISS ends the process when it is to add there."""
+        if self._mapped is None:
+            return
+        codes = faiss.rev_swig_ptr(
+            self.vectors.codes.data(), self.vectors.ntotal * self.vectors.code_size
+        )
+        own = faiss.IndexScalarQuantizer(
+            self.vectors.d, self.vectors.sq.qtype, self.vectors.metric_type
+        )
+        own.sq, own.is_trained = self.vectors.sq, True
+        own.add_sa_codes(codes.reshape(-1, self.vectors.code_size))
+        self.vectors, self._mapped = own, None
+        self._refine = faiss.IndexRefine(self.lists, self.vectors)
 
     def drop(self, is_dropped: NDArray[np.bool_]) -> None:
         """Mark slots as removed."""
@@ -195,9 +244,9 @@ class RefinedIvf:
         """Return the cheapest settings that reach the recall target on noisy stored vectors.
 
         A stored vector itself would be too easy: each query is one moved by noise as long as it is
-        (cosine 0.7 to where it was), as pictures of the same thing are. Half of them also move far
-        to one side together (cosine 0.35), as the texts of a picture-text encoder lie apart from
-        all pictures.
+        (cosine 0.7 to where it was), as pictures of the same thing are. In the precise form half of
+        them also move far to one side together (cosine 0.35), as the texts of a picture-text
+        encoder lie apart from all pictures.
         """
         rng = np.random.default_rng(_SEED)
         num_rows = self._num_live
@@ -205,11 +254,14 @@ class RefinedIvf:
         chosen = np.sort(rng.choice(len(self._is_live), num_queries, replace=False))
         queries = self.vectors.reconstruct_batch(chosen)
         queries = queries + _unit(rng.standard_normal(queries.shape, dtype=np.float32))
-        aside = _unit(rng.standard_normal((1, queries.shape[1]), dtype=np.float32))
-        queries[num_queries // 2 :] += 2.5 * aside
+        is_compact = self.vectors.sq.qtype == faiss.ScalarQuantizer.QT_8bit
+        tuning = _COMPACT if is_compact else _PRECISE
+        if tuning.has_texts:
+            aside = _unit(rng.standard_normal((1, queries.shape[1]), dtype=np.float32))
+            queries[num_queries // 2 :] += 2.5 * aside
         queries = _unit(queries)
-        truth = self.vectors.search(queries, min(K, num_rows))[1]
-        for nprobe, k_factor in _TUNING_STEPS:
+        truth = self.vectors.search(queries, min(tuning.k, num_rows))[1]
+        for nprobe, k_factor in tuning.steps:
             tried = IvfSettings(
                 min(nprobe, self.lists.nlist), k_factor, num_rows, self.imbalance, 0.0
             )

@@ -13,9 +13,9 @@ BACKENDS = {
 }
 
 
-def create_index(name: str, dim: int) -> VectorIndex:
+def create_index(name: str, dim: int, *, is_compact: bool = False) -> VectorIndex:
     """Make an empty index; ValueError for an unknown name lists the known ones."""
-    return _backend(name)(dim)
+    return _backend(name)(dim, is_compact=is_compact)
 
 
 def load_index(name: str, path: Path, *, generation: str | None) -> VectorIndex:

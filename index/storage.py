@@ -9,6 +9,7 @@
 
 The checksum is verified before anything is parsed, so a truncated or altered file never reaches a
 backend's own reader. An index is derived: the answer to a damaged or stale file is to rebuild it.
+What is read is mapped, not copied: a file is only ever replaced as a whole, never written into.
 """
 
 import hashlib
@@ -17,12 +18,12 @@ import os
 import struct
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ __all__ = [
     "IndexStaleError",
     "Section",
     "Settings",
+    "StreamedSection",
     "read_index",
     "write_index",
 ]
@@ -42,11 +44,21 @@ FORMAT_VERSION = 1
 _MAX_HEADER_BYTES = 1 << 20
 _DIGEST_BYTES = 32
 _ALIGNMENT = 64  # of the first section, so that numbers can be read where they lie
+_BLOCK_BYTES = 1 << 20
 _TEMPORARY_MAX_AGE_SECONDS = 3600.0
 
 Settings = Mapping[str, int | float]
 Section = NDArray[Any]
-"""Numbers of any type when written; uint8 when read."""
+"""Numbers of any type when written; uint8, read-only, when read."""
+
+
+@dataclass(frozen=True)
+class StreamedSection:
+    """A section that writes itself piece by piece, for what is too large to be copied first."""
+
+    num_bytes: int
+    write: Callable[[Callable[[bytes], object]], None]
+    """Hands its bytes to the function given, in order."""
 
 
 class IndexDamagedError(ValueError):
@@ -73,14 +85,16 @@ class IndexHeader:
     version: int = FORMAT_VERSION
 
 
-def write_index(path: Path, header: IndexHeader, sections: Sequence[Section]) -> None:
+def write_index(
+    path: Path, header: IndexHeader, sections: Sequence[Section | StreamedSection]
+) -> None:
     """Write an index file so that `path` holds the old one or the whole new one, never less.
 
     Raises:
         OSError: The directory does not exist, is not writable or is full.
     """
-    flat = [np.ascontiguousarray(section).reshape(-1).view(np.uint8).data for section in sections]
-    fields = {**asdict(header), "section_sizes": [len(section) for section in flat]}
+    streamed = [_streamed(section) for section in sections]
+    fields = {**asdict(header), "section_sizes": [section.num_bytes for section in streamed]}
     encoded = json.dumps(fields).encode()
     encoded += b" " * (-(len(MAGIC) + 4 + len(encoded)) % _ALIGNMENT)
     digest = hashlib.sha256()
@@ -90,10 +104,14 @@ def write_index(path: Path, header: IndexHeader, sections: Sequence[Section]) ->
     )
     try:
         with os.fdopen(descriptor, "wb") as file:
-            pieces: list[Any] = [MAGIC, struct.pack("<I", len(encoded)), encoded, *flat]
-            for piece in pieces:
+
+            def write(piece: Any) -> None:
                 file.write(piece)
                 digest.update(piece)
+
+            write(MAGIC + struct.pack("<I", len(encoded)) + encoded)
+            for section in streamed:
+                section.write(write)
             file.write(digest.digest())
             file.flush()
             os.fsync(file.fileno())
@@ -108,23 +126,50 @@ def write_index(path: Path, header: IndexHeader, sections: Sequence[Section]) ->
 def read_index(path: Path) -> tuple[IndexHeader, list[Section]]:
     """Read an index file after checking all of it.
 
+    Returns:
+        The header, and the sections as read-only uint8 arrays that lie in the mapped file.
+
     Raises:
         IndexDamagedError: The file is truncated, altered, or not an index file.
         IndexStaleError: The file has a format version that this code does not know.
         OSError: The file does not exist or cannot be read.
     """
-    content = np.fromfile(path, dtype=np.uint8)
     start = len(MAGIC) + 4
-    if len(content) < start + _DIGEST_BYTES or content[: len(MAGIC)].tobytes() != MAGIC:
-        raise IndexDamagedError(f"got {path}, which is not an index file; rebuild the index")
-    body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:].tobytes()
-    if hashlib.sha256(body.data).digest() != digest:
-        raise IndexDamagedError(f"got {path}, which is truncated or altered; rebuild the index")
-    (num_bytes,) = struct.unpack("<I", body[len(MAGIC) : start].tobytes())
-    if num_bytes > min(_MAX_HEADER_BYTES, len(body) - start):
-        raise IndexDamagedError(f"got {path} with a header of {num_bytes} bytes; rebuild the index")
-    header = _parse_header(body[start : start + num_bytes].tobytes(), path)
-    return header, _split(body[start + num_bytes :], header.section_sizes, path)
+    with path.open("rb") as file:
+        num_bytes = os.fstat(file.fileno()).st_size
+        if num_bytes < start + _DIGEST_BYTES or file.read(len(MAGIC)) != MAGIC:
+            raise IndexDamagedError(f"got {path}, which is not an index file; rebuild the index")
+        if not _is_whole(file, num_bytes):
+            raise IndexDamagedError(f"got {path}, which is truncated or altered; rebuild the index")
+        body = np.asarray(np.memmap(file, dtype=np.uint8, mode="r"))[:-_DIGEST_BYTES]
+    (num_header_bytes,) = struct.unpack("<I", body[len(MAGIC) : start].tobytes())
+    if num_header_bytes > min(_MAX_HEADER_BYTES, len(body) - start):
+        raise IndexDamagedError(
+            f"got {path} with a header of {num_header_bytes} bytes; rebuild the index"
+        )
+    header = _parse_header(body[start : start + num_header_bytes].tobytes(), path)
+    return header, _split(body[start + num_header_bytes :], header.section_sizes, path)
+
+
+def _streamed(section: Section | StreamedSection) -> StreamedSection:
+    if isinstance(section, StreamedSection):
+        return section
+    flat = np.ascontiguousarray(section).reshape(-1).view(np.uint8).data
+    return StreamedSection(len(flat), lambda write: write(flat))  # type: ignore[arg-type]
+
+
+def _is_whole(file: BinaryIO, num_bytes: int) -> bool:
+    """Whether the last bytes are the checksum of all before; reads without keeping anything."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    left = num_bytes - _DIGEST_BYTES
+    while left:
+        block = file.read(min(left, _BLOCK_BYTES))
+        if not block:
+            return False
+        digest.update(block)
+        left -= len(block)
+    return file.read() == digest.digest()
 
 
 def peek_generation(path: Path) -> str | None:

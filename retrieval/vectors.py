@@ -263,7 +263,7 @@ class FrameVectors(DerivedIndex):
     def _filled(self, rows: Sequence[FrameRow]) -> VectorIndex:
         """A new index over the frames of these videos."""
         try:
-            index = create_index(self._backend, self._encoder.dim)
+            index = create_index(self._backend, self._encoder.dim, is_compact=True)
         except ValueError as exc:
             raise InvalidInputError(str(exc)) from exc
         total = sum(row.num_frames for row in rows)

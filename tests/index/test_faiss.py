@@ -56,6 +56,57 @@ class TestFaissLists(IndexConformance):
         np.testing.assert_allclose(scores[:, 0], 1.0, atol=2e-3)
 
 
+class TestFaissCompact(TestFaissLists):
+    """Lists with a byte a component."""
+
+    tolerance = 2e-2  # of a few wide components
+
+    def make(self) -> VectorIndex:
+        return FaissIndex(DIM, flat_below=self.num_first, is_compact=True)
+
+    def test_a_loaded_index_takes_more(self, tmp_path: Path) -> None:
+        self.filled()[0].save(tmp_path / "index", generation="g")
+        loaded = FaissIndex.load(tmp_path / "index", generation="g")
+        rows = unit_rows(50, seed=9)
+        loaded.add(np.arange(10_000, 10_050), rows)
+        scores, ids = loaded.search(rows, 1)
+        assert ids[:, 0].tolist() == list(range(10_000, 10_050))
+        np.testing.assert_allclose(scores[:, 0], 1.0, atol=self.tolerance)
+        loaded.save(tmp_path / "index", generation="h")  # over the file it was read from
+        again = FaissIndex.load(tmp_path / "index", generation="h")
+        np.testing.assert_array_equal(again.search(rows, 5)[1], loaded.search(rows, 5)[1])
+
+
+class TestTrain:
+    """Lists that are trained on a sample and filled in several calls."""
+
+    def test_they_find_what_lists_filled_at_once_find(self) -> None:
+        rows = clustered(6000, 32, seed=3)
+        index = FaissIndex(32, flat_below=1000)
+        assert index.num_training(999) == 0
+        assert 0 < index.num_training(6000) <= 6000
+        index.train(rows[::2], total=6000)
+        for start in range(0, 6000, 1500):
+            index.add(np.arange(start, start + 1500), rows[start : start + 1500])
+        assert index.ivf_settings is not None
+        assert index.ivf_settings.recall >= RECALL_TARGET
+        exact = ExactIndex(32)
+        exact.add(np.arange(6000), rows)
+        queries = rows[::60] + 0.8 * unit_rows(100, dim=32)
+        assert recall(exact.search(queries, 10)[1], index.search(queries, 10)[1]) > 0.97
+
+    def test_a_small_index_is_not_trained(self) -> None:
+        index = FaissIndex(DIM, flat_below=1000)
+        index.train(unit_rows(50), total=50)
+        assert index.is_exact
+
+    def test_only_an_empty_index_is_trained(self) -> None:
+        index = FaissIndex(DIM)
+        index.add([1], unit_rows(1))
+        with pytest.raises(ValueError, match="empty"):
+            index.train(unit_rows(50), total=50)
+
+
 def clustered(num: int, dim: int, *, seed: int) -> FloatArray:
     """Rows around centres, about 120 to each, as shots of one place are."""
     rng = np.random.default_rng(seed)
