@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import bank, classify, develop, ingest, library, match, search, serve
+from app.cli import bank, classify, develop, ingest, library, match, search, serve, watch
 
 __all__ = ["app", "main", "run"]
 
@@ -34,6 +34,7 @@ app.command("info")(library.info)
 app.command("remove")(library.remove)
 app.command("search")(search.search)
 app.command("match")(match.match)
+app.command("watch")(watch.watch)
 app.add_typer(bank.bank_app, name="bank")
 app.command("classify")(classify.classify)
 app.command("serve")(serve.serve)

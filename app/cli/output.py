@@ -18,6 +18,7 @@ __all__ = [
     "log_to_stderr",
     "note",
     "print_json",
+    "print_json_line",
     "print_table",
     "range_text",
 ]
@@ -60,8 +61,17 @@ def print_json(value: Any) -> None:
 
     Bytes of a path that are no UTF-8 are escaped, so that programs get the very path back.
     """
-    text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
-    print(LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+    print(_json_text(value, indent=2))
+
+
+def print_json_line(value: Any) -> None:
+    """Print a JSON document in one line, at once: for programs that read as it comes."""
+    print(_json_text(value), flush=True)
+
+
+def _json_text(value: Any, *, indent: int | None = None) -> str:
+    text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+    return LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def print_table(
