@@ -233,17 +233,25 @@ class Catalog(CatalogReader):
         with self._pool.reader() as connection:
             return read_sound_prints(connection, video_id)
 
-    def videos_without_copies(self) -> list[Video]:
-        """Return the videos that match cannot compare, in the order of adding.
+    def videos_without_copies(self, *, sound_print_version: int = 0) -> list[Video]:
+        """Return the videos that match cannot compare whole, in the order of adding.
 
-        Those with a picture whose frames no copy encoder looked at: they were ingested by an
-        earlier version, and the next ingest of their files reads them again.
+        Those with a picture whose frames no copy encoder looked at, and those with sound that was
+        not listened to: they were ingested by an earlier version, and the next ingest of their
+        files reads them again.
+
+        Args:
+            sound_print_version: An earlier format of a sound print counts as none.
         """
         with self._pool.reader() as connection:
             rows = connection.execute(
                 """SELECT * FROM videos AS v WHERE video_codec IS NOT NULL AND NOT EXISTS
                      (SELECT 1 FROM frame_vectors AS f WHERE f.video_id = v.video_id)
-                   ORDER BY added_at, rowid"""
+                   OR audio_codec IS NOT NULL AND NOT EXISTS
+                     (SELECT 1 FROM sound_prints AS s WHERE s.video_id = v.video_id
+                        AND format_version >= ?)
+                   ORDER BY added_at, rowid""",
+                (sound_print_version,),
             )
             return [row_to_video(row) for row in rows]
 

@@ -25,6 +25,7 @@ from retrieval.errors import (
     SceneprintError,
 )
 from retrieval.ingest_scan import scan
+from retrieval.listening import HeardSound, listening
 from retrieval.media.detectors import create_detector
 from retrieval.media.hashing import content_id
 from retrieval.media.info import MediaInfo
@@ -33,6 +34,7 @@ from retrieval.media.probe import probe
 from retrieval.media.subtitles import find_subtitles
 from retrieval.reading import Film, read_film
 from retrieval.scenes import group_scenes, longest_shot
+from retrieval.sound_print import PRINT_VERSION
 from retrieval.types import (
     EncoderId,
     IngestOutcome,
@@ -78,7 +80,7 @@ def ingest(
         limits: Bounds on each file.
         shots: `fast` reads sync frames and finds most cuts; `precise` decodes everything once. A
             video that is known from a fast ingest is read again for a precise one, and so is
-            one from before films were described for copy matching.
+            one from before films were described and listened to for copy matching.
         detector: Name of the shot detector.
         progress: Told seconds of film over all files, with speed and time left.
         should_stop: Asked often, also inside a file.
@@ -169,11 +171,12 @@ class _Run:
     started: float = field(default_factory=time.monotonic)
     pace: _Pace = field(init=False)
     incomplete: set[str] = field(init=False)
-    """Videos from before there were copy descriptors."""
+    """Videos from before there were copy descriptors or sound prints."""
 
     def __post_init__(self) -> None:
         self.pace = _Pace(self.progress, self.started)
-        self.incomplete = {video.video_id for video in self.catalog.videos_without_copies()}
+        without = self.catalog.videos_without_copies(sound_print_version=PRINT_VERSION)
+        self.incomplete = {video.video_id for video in without}
 
     def all(self, files: Sequence[Path]) -> None:
         """Look at every file, then work on those that are not known."""
@@ -265,19 +268,24 @@ class _Run:
         def pass_on(report: Progress) -> None:
             self.pace.tell("ingest", task.path.name, inside_seconds=report.done)
 
-        film = read_film(
-            task.path,
-            encoder=encoder,
-            copy_encoder=copy_encoder,
-            limits=self.limits,
-            info=task.info,
-            video_id=video_id,
-            shots=self.shots,
-            detector=self.detector,
-            progress=pass_on,
-            should_stop=self.should_stop,
-        )
-        return _record(task, video_id, film, (encoder.id, copy_encoder.id), self.shots)
+        with listening(
+            task.path, task.info, limits=self.limits, should_stop=self.should_stop
+        ) as heard:
+            film = read_film(
+                task.path,
+                encoder=encoder,
+                copy_encoder=copy_encoder,
+                limits=self.limits,
+                info=task.info,
+                video_id=video_id,
+                shots=self.shots,
+                detector=self.detector,
+                progress=pass_on,
+                should_stop=self.should_stop,
+            )
+            sound = heard()
+        ids = encoder.id, copy_encoder.id
+        return _record(task, film, sound, video_id=video_id, encoders=ids, mode=self.shots)
 
     def _video(self, video_id: str) -> Video | None:
         try:
@@ -315,8 +323,10 @@ class _Run:
 
 def _record(
     task: _Task,
-    video_id: str,
     film: Film,
+    sound: HeardSound,
+    *,
+    video_id: str,
     encoders: tuple[EncoderId, EncoderId],
     mode: ShotMode,
 ) -> VideoRecord:
@@ -341,7 +351,7 @@ def _record(
         audio_codec=info.audio_codec,
         sample_rate_hz=info.sample_rate_hz,
         shot_mode=mode,
-        warnings=(*warnings, *problems),
+        warnings=(*warnings, *problems, *sound.warnings),
     )
     return VideoRecord(
         video=video,
@@ -354,6 +364,8 @@ def _record(
         frame_vectors=film.frame_copies if len(film.frame_copies) else None,
         encoder=encoders[0] if len(film.shot_vectors) else None,
         copy_encoder=encoders[1] if info.has_picture else None,
+        sound_print=sound.sound_print,
+        sound_print_version=PRINT_VERSION if info.audio_codec is not None else None,
         scene_keyframes=[longest_shot(shots, scene) for scene in scenes],
     )
 

@@ -25,6 +25,7 @@ from retrieval.types import FloatArray
 __all__ = [
     "BINS_PER_OCTAVE",
     "NUM_BINS",
+    "PRINT_VERSION",
     "REACH_FRAMES",
     "TICK_SECONDS",
     "SoundPrint",
@@ -55,7 +56,8 @@ _FLOOR_DB = -90.0  # a full-scale sine has 0
 _RANGE_DB = 40.0
 _MIN_RISE_DB = 6.0
 _MAGIC = b"SPRT"
-_VERSION = 1
+PRINT_VERSION = 1
+"""Of the bytes of a print."""
 _HEADER = struct.Struct("<4sHHdI")
 
 
@@ -99,7 +101,7 @@ class SoundPrint:
 
     def to_bytes(self) -> bytes:
         """The print for a database: a header with a version, then the three arrays."""
-        head = _HEADER.pack(_MAGIC, _VERSION, 0, self.duration_seconds, len(self))
+        head = _HEADER.pack(_MAGIC, PRINT_VERSION, 0, self.duration_seconds, len(self))
         return b"".join([head, self.ticks.tobytes(), self.bins.tobytes(), self.reaches.tobytes()])
 
     @classmethod
@@ -112,9 +114,9 @@ class SoundPrint:
         if len(data) < _HEADER.size or data[:4] != _MAGIC:
             raise InvalidInputError(f"got {len(data)} bytes that are no sound print; ingest again")
         _, version, _, duration, count = _HEADER.unpack_from(data)
-        if version != _VERSION:
+        if version != PRINT_VERSION:
             raise InvalidInputError(
-                f"got a sound print of version {version}, expected {_VERSION}; ingest again"
+                f"got a sound print of version {version}, expected {PRINT_VERSION}; ingest again"
             )
         if len(data) != _HEADER.size + 6 * count:
             raise InvalidInputError(f"got a sound print with {count} peaks cut off; ingest again")

@@ -105,6 +105,16 @@ def test_videos_without_copies_are_known(catalog: Catalog) -> None:
     assert catalog.frame_rows(ENCODER) == []
 
 
+def test_videos_that_were_not_listened_to_are_known(catalog: Catalog) -> None:
+    record = make_record("a")
+    loud = replace(record, video=replace(record.video, audio_codec="aac"))
+    catalog.add_video(loud)
+    assert [video.video_id for video in catalog.videos_without_copies()] == ["va"]
+    catalog.add_video(replace(loud, sound_print_version=2))  # silence
+    assert catalog.videos_without_copies() == []
+    assert len(catalog.videos_without_copies(sound_print_version=3)) == 1
+
+
 def test_a_match_threshold_is_kept_when_a_film_is_read_again(catalog: Catalog) -> None:
     catalog.add_video(make_record("a"))
     assert catalog.video("va").match_threshold is None

@@ -21,6 +21,7 @@ from retrieval.errors import (
 from retrieval.ingest import ingest
 from retrieval.media.limits import MediaLimits
 from retrieval.reading import read_film
+from retrieval.sound_print import SoundPrint
 from retrieval.types import IngestSummary, Progress
 from tests import films
 from tests.fakes import FakeEncoder
@@ -297,6 +298,25 @@ def test_a_film_from_before_copy_descriptors_is_read_again(library: Library, fol
     assert library.catalog.videos_without_copies() == []
     assert len(library.catalog.frames(library.copy_encoder.id, before.video_id).times) >= 3
     assert statuses(library.ingest(folder)) == {"colours.mp4": "unchanged"}
+
+
+def test_sound_is_fingerprinted_with_and_without_a_picture(
+    library: Library, bunny: Path, tmp_path: Path
+) -> None:
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 48_000 * 4).astype(np.float32)
+    sound = films.write_sound(tmp_path / "noise.m4a", noise)
+    library.ingest(bunny, sound)
+    prints = library.catalog.sound_prints()
+    assert [video_id for video_id, _, _ in prints] == [
+        video.video_id for video in library.catalog.videos()
+    ]
+    lengths = [SoundPrint.from_bytes(data).duration_seconds for _, _, data in prints]
+    assert lengths == pytest.approx([5.3, 4.0], abs=0.1)
+    assert library.catalog.videos_without_copies() == []
+    with library.catalog._transaction() as (connection, _):
+        connection.execute("DELETE FROM sound_prints")
+    assert set(statuses(library.ingest(bunny, sound)).values()) == {"replaced"}
+    assert len(library.catalog.sound_prints()) == 2
 
 
 def test_a_busy_library_and_a_full_disk_stop_everything(
