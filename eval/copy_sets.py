@@ -10,15 +10,17 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from eval.copy_metrics import CopySegment
-from retrieval.errors import InvalidInputError, NotFoundError
+from retrieval.errors import InvalidInputError, NotFoundError, OperationCancelled
+from retrieval.types import Progress, ProgressCallback
 
-__all__ = ["CopySet", "Label", "read_copy_set"]
+__all__ = ["CopySet", "Label", "read_copy_set", "told"]
 
 Kind = Literal["attacks", "vsc2022", "vcsl", "disc21"]
 SEGMENT_COLUMNS = ("query_id", "ref_id", "query_start", "query_end", "ref_start", "ref_end")
@@ -91,6 +93,24 @@ def read_copy_set(folder: Path) -> CopySet:
         f"{folder} is no data set that is known: expected a *ground_truth*.csv (VSC2022, DISC21, "
         "attacks) or label_file_uuid*.json (VCSL)"
     )
+
+
+def told(
+    files: dict[str, Path],
+    stage: str,
+    progress: ProgressCallback | None,
+    should_stop: Callable[[], bool] | None,
+) -> Iterator[tuple[str, Path]]:
+    """Go through files, telling how far it is and stopping when asked to."""
+    started = time.monotonic()
+    for number, (name, path) in enumerate(sorted(files.items())):
+        if should_stop is not None and should_stop():
+            raise OperationCancelled(f"stopped after {number} of {len(files)} files")
+        if progress is not None:
+            elapsed = time.monotonic() - started
+            left = elapsed / number * (len(files) - number) if number else None
+            progress(Progress(stage, name, number, len(files), "files", elapsed, eta_seconds=left))
+        yield name, path
 
 
 # --- VSC2022 and attacks

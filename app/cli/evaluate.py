@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from app.cli.options import DeviceOption, EncoderOption, JsonOption, RuntimeOption
+from app.cli.options import DeviceOption, EncoderOption, JsonOption, RuntimeOption, open_engine
 
 if TYPE_CHECKING:
     from eval.table import Table
@@ -58,6 +58,22 @@ def eval_retrieval(
 
 @eval_app.command("copy")
 def eval_copy(
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="Attacks, VSC2022, VCSL or DISC21 to measure."),
+    ] = None,
+    peers: Annotated[
+        list[str] | None,
+        typer.Option("--peer", metavar="NAME", help="A peer to run too, or all; repeatable."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="DIR", help="Write predictions as VSC CSV there."),
+    ] = None,
+    library: Annotated[
+        Path | None,
+        typer.Option("--library", "-l", metavar="DIR", help="Keep the references there."),
+    ] = None,
     make: Annotated[
         Path | None, typer.Option("--make", metavar="DIR", help="Make the attack benchmark there.")
     ] = None,
@@ -80,34 +96,92 @@ def eval_copy(
         Path | None,
         typer.Option("--sounds", metavar="DIR", help="With --make: folder of sounds."),
     ] = None,
+    encoder: EncoderOption = None,
+    runtime: RuntimeOption = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Make the attack benchmark of copy detection.
+    """Copy detection on a data set, against its peers.
 
-    Example: sceneprint eval copy --make attacks --split dev
+    With --make, make the attack benchmark first; with both, go on and measure on it.
+
+    Example: sceneprint eval copy --make attacks && sceneprint eval copy --data attacks --peer all
     """
-    from app.cli.cancel import stop_on_interrupt
-    from app.cli.progress import shown_progress
-    from eval.attacks import make_attacks
     from retrieval.errors import InvalidInputError
 
-    if make is None:
-        raise InvalidInputError("got no folder; give --make DIR")
+    if make is None and data is None:
+        raise InvalidInputError("got no folder; give --data DIR to measure, or --make DIR")
+    if make is not None:
+        _make_attacks(make, split, size, footage or [], pictures, sounds)
+    if data is not None:
+        options = {"encoder": encoder, "runtime": runtime, "device": device}
+        _measure_copies(data, peers or [], out, library, options, as_json=as_json)
+
+
+def _make_attacks(
+    folder: Path,
+    split: Literal["dev", "test"],
+    size: Literal["small", "full"],
+    footage: list[Path],
+    pictures: Path | None,
+    sounds: Path | None,
+) -> None:
+    from app.cli.cancel import stop_on_interrupt
+    from app.cli.output import note
+    from app.cli.progress import shown_progress
+    from eval.attacks import make_attacks
+
     with stop_on_interrupt() as should_stop, shown_progress() as progress:
         made = make_attacks(
-            make,
+            folder,
             split=split,
             size=size,
-            footage=footage or (),
+            footage=footage,
             pictures=pictures,
             sounds=sounds,
             progress=progress,
             should_stop=should_stop,
         )
-    print(
+    note(
         f"{made.num_references} references, {made.num_queries} queries "
         f"({made.query_seconds / 60:.0f} minutes, {made.num_segments} copied segments) "
         f"in {made.folder}; {made.num_kept} films were there"
     )
+
+
+def _measure_copies(
+    data: Path,
+    peers: list[str],
+    out: Path | None,
+    library: Path | None,
+    options: dict[str, Any],
+    *,
+    as_json: bool,
+) -> None:
+    import tempfile
+
+    from app.cli.cancel import stop_on_interrupt
+    from app.cli.output import print_json
+    from app.cli.progress import shown_progress
+    from eval.copy_bench import evaluate_copies
+    from eval.copy_peers import PEERS
+    from eval.copy_sets import read_copy_set
+
+    copy_set = read_copy_set(data)
+    names = list(PEERS) if "all" in peers else peers
+    with (
+        tempfile.TemporaryDirectory(prefix="sceneprint-") as passing,
+        open_engine(library=library or Path(passing) / "library", create=True, **options) as engine,
+        stop_on_interrupt() as should_stop,
+        shown_progress() as progress,
+    ):
+        bench = evaluate_copies(
+            copy_set, engine, peers=names, out=out, progress=progress, should_stop=should_stop
+        )
+    if as_json:
+        print_json(bench.to_dict())
+    else:
+        print(bench.text())
 
 
 def _show(measure: "Callable[[], Table]", *, as_json: bool) -> None:
