@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from app.match_evidence import Evidence, gather_evidence, match_facts, span, time_range
-from app.match_words import score_words, unreadable_words
+from app.match_words import result_notes, score_words
 from app.templating import clock, render
 from retrieval.engine import Engine
 from retrieval.errors import OperationCancelled
@@ -98,15 +98,11 @@ def _suspect(
     should_stop: ShouldStop | None,
 ) -> dict[str, Any]:
     path = result.query_path
-    notes = list(result.notes)
-    if result.unreadable:
-        seconds = sum(part.duration_seconds for part in result.unreadable)
-        notes.append(unreadable_words(len(result.unreadable), seconds))
     return {
         "name": readable(names.get(path, path.name)),
         "length": clock(result.query_seconds),
         "hash": _sha256(path),
-        "notes": notes,
+        "notes": result_notes(result),
         "unreadable": [
             {
                 "range": time_range(part.start_seconds, part.end_seconds, None),

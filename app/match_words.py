@@ -3,15 +3,15 @@
 The command line, the browser interface and the evidence report say the same with these.
 """
 
-from retrieval.types import Box, Match, MatchEdit
+from retrieval.types import Box, Match, MatchEdit, MatchResult
 
 __all__ = [
     "agreement_words",
     "edit_words",
     "false_rate_words",
+    "result_notes",
     "score_words",
     "speed_words",
-    "unreadable_words",
 ]
 
 NEARLY_ALL = 0.97
@@ -100,7 +100,12 @@ def _place(box: Box) -> str:
     return f"{where}, {_size(box)} large"
 
 
-def unreadable_words(num_parts: int, seconds: float) -> str:
-    """That parts of the query could not be looked at."""
-    parts = "1 part" if num_parts == 1 else f"{num_parts} parts"
-    return f"{parts} of the film ({seconds:.1f} s together) could not be read and was not compared"
+def result_notes(result: MatchResult) -> list[str]:
+    """What a person should know about an answer: what could not be read first."""
+    parts = result.unreadable
+    if not parts:
+        return list(result.notes)
+    count = "1 part" if len(parts) == 1 else f"{len(parts)} parts"
+    seconds = sum(part.duration_seconds for part in parts)
+    damage = f"{count} of the film ({seconds:.1f} s together) could not be read or compared"
+    return [damage, *result.notes]

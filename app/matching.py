@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.files import write_whole
-from app.match_words import unreadable_words
+from app.match_words import result_notes
 from retrieval.engine import Engine
 from retrieval.errors import MediaError, NotFoundError
 from retrieval.ingest_scan import scan
@@ -77,12 +77,7 @@ class Outcome:
     @property
     def remarks(self) -> list[str]:
         """What a person should know about the answer."""
-        if self.result is None:
-            return []
-        parts = self.result.unreadable
-        seconds = sum(part.duration_seconds for part in parts)
-        damaged = [unreadable_words(len(parts), seconds)] if parts else []
-        return [*damaged, *self.result.notes]
+        return [] if self.result is None else result_notes(self.result)
 
 
 def suspects_in(paths: Sequence[Path], *, library: Path) -> list[Suspect]:

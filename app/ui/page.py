@@ -99,7 +99,10 @@ def _mount(app: FastAPI, blocks: gr.Blocks, options: UiOptions) -> None:
         blocks,
         path="/",
         theme=make_theme(),
-        css_paths=[Path(str(resources.files("app") / "static" / "ui.css"))],
+        css_paths=[
+            Path(str(resources.files("app") / "static" / "ui.css")),
+            Path(str(resources.files("app") / "templates" / "evidence.css")),
+        ],
         footer_links=[],
         run_history=False,
         show_error=False,

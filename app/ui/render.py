@@ -3,6 +3,14 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from app.match_evidence import Evidence, match_facts
+from app.match_words import (
+    edit_words,
+    false_rate_words,
+    result_notes,
+    score_words,
+    speed_words,
+)
 from app.templating import clip_url, clock, render, thumbnail_url
 from retrieval.engine import Engine, LibraryInfo
 from retrieval.types import (
@@ -10,6 +18,7 @@ from retrieval.types import (
     Hit,
     IngestSummary,
     Match,
+    MatchResult,
     Progress,
     Provenance,
     Video,
@@ -17,6 +26,7 @@ from retrieval.types import (
 )
 
 __all__ = [
+    "drawing",
     "empty",
     "group_title",
     "header",
@@ -24,8 +34,10 @@ __all__ = [
     "labels",
     "library",
     "matches",
+    "no_matches",
     "outcomes",
     "pair",
+    "pair_evidence",
     "progress",
     "waiting",
 ]
@@ -37,6 +49,7 @@ _STAGES = {
     "encode": "Understanding",
     "match": "Comparing",
     "classify": "Classifying",
+    "report": "Drawing the evidence in",
 }
 
 
@@ -91,26 +104,39 @@ def group_title(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def matches(found: Sequence[Match], *, query_seconds: float) -> str:
-    """The table of matches, each with both segments drawn on their films."""
+def matches(result: MatchResult) -> str:
+    """The table of matches, each with both segments drawn on their films, and the notes."""
     rows = []
-    for match in found:
-        query, ref = match.query_segment, match.ref_segment
-        rate = match.ref_video.frame_rate
-        row = {
-            "name": match.ref_video.name,
+    for match in result.matches:
+        query, ref, video = match.query_segment, match.ref_segment, match.ref_video
+        row: dict[str, Any] = {
+            "name": video.name,
             "query_start": clock(query.start_seconds),
             "query_end": clock(query.end_seconds),
             "ref_start": clock(ref.start_seconds),
             "ref_end": clock(ref.end_seconds),
-            "frame_rate": rate,
-            "speed_ratio": match.speed_ratio,
-            "score": match.score,
+            "speed": speed_words(match),
+            "score": score_words(match.score),
+            "agrees": match.modalities,
+            "edits": edit_words(match.edit),
+            "false_rate": false_rate_words(match.false_matches_per_hour),
         }
-        row |= _span("query", query.start_seconds, query.end_seconds, query_seconds)
-        row |= _span("ref", ref.start_seconds, ref.end_seconds, match.ref_video.duration_seconds)
+        row |= _span("query", query.start_seconds, query.end_seconds, result.query_seconds)
+        row |= _span("ref", ref.start_seconds, ref.end_seconds, video.duration_seconds)
         rows.append(row)
-    return render("matches.html", matches=rows)
+    return render("matches.html", matches=rows, notes=result_notes(result))
+
+
+def no_matches(result: MatchResult, name: str) -> str:
+    """That nothing was found, and what could not be looked at."""
+    text = f"No part of the library's films was found in {readable(name)}."
+    return render(
+        "no_matches.html",
+        title="No copies found",
+        text=text,
+        icon="done",
+        notes=result_notes(result),
+    )
 
 
 def _span(side: str, start: float, end: float, total: float) -> dict[str, float]:
@@ -134,6 +160,22 @@ def pair(match: Match, *, query_src: str) -> str:
         ref_src=clip_url(match.ref_video.video_id, ref.start_seconds, ref.end_seconds),
         ref_rate=f"{match.speed_ratio:.4f}",
     )
+
+
+def pair_evidence(match: Match, evidence: Evidence) -> str:
+    """Filmstrips, matrix and facts of a match."""
+    return render(
+        "pair_evidence.html",
+        evidence=evidence,
+        facts=match_facts(match),
+        name=match.ref_video.name,
+    )
+
+
+def drawing() -> str:
+    """What stands there while the evidence of a match is drawn."""
+    what = "Comparing the frames of both sides …"
+    return render("progress.html", what=what, figures="", share=None, can_stop=False)
 
 
 def labels(found: Iterable[Classification], *, titles: bool, thumbnails: Sequence[str] = ()) -> str:

@@ -143,6 +143,24 @@ def test_match_shows_and_plays_both_sides(page: Page, b_clip: Path) -> None:
     page.get_by_role("button", name="Play both").click()
     _is_playing(page, ".sp-pair-query")
     _is_playing(page, ".sp-pair-ref")
+    expect(page.locator("#match-evidence .ev-pair").first).to_be_visible()
+    matrix = page.locator("#match-evidence .ev-matrix img")
+    assert matrix.evaluate("image => image.decode().then(() => image.naturalWidth)") == 480
+
+
+def test_match_saves_a_table_and_a_report(page: Page, b_clip: Path) -> None:
+    _open(page, "Match")
+    page.locator("#suspect input[type=file]").set_input_files(b_clip)
+    expect(page.locator("#suspect")).to_contain_text("b.mp4")
+    page.locator("#match-go").click()
+    with page.expect_download() as table:
+        page.locator("#match-csv").click()
+    assert "\nb,world," in table.value.path().read_text(encoding="utf-8")
+    page.locator("#match-report-go").click()
+    with page.expect_download() as report:
+        page.locator("#match-report").click()
+    assert report.value.suggested_filename == "copies in b.html"
+    assert "data:image/png" in report.value.path().read_text(encoding="utf-8")
 
 
 def test_match_without_a_copy_says_so(page: Page, carphone: Path) -> None:

@@ -4,6 +4,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from app.http.application import create_app
+from app.match_evidence import Evidence
 from app.settings import Settings
 from app.ui import UiOptions, build_ui, library_tab, mount, render, work
+from app.ui.kept_files import KeptFiles
 from app.ui.parts import check_upload
 from retrieval.engine import Engine
 from retrieval.errors import InvalidInputError, MediaLimitError, OperationCancelled
@@ -23,6 +26,8 @@ from retrieval.types import (
     IngestOutcome,
     IngestSummary,
     LabelScore,
+    Match,
+    MatchResult,
     Progress,
     Segment,
 )
@@ -52,6 +57,10 @@ def notices(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 # --- fragments
 
 
+def _result(*matches: Match) -> MatchResult:
+    return MatchResult(Path("suspect.mp4"), 10.0, matches)
+
+
 def test_a_hit_plays_its_segment() -> None:
     page = render.hits([made.hit(start=2.0, end=4.5)])
     assert 'data-src="v1/clips/v1?start=2.000000&amp;end=4.500000"' in page
@@ -73,7 +82,9 @@ def test_fragments_escape_hostile_names() -> None:
     summary = IngestSummary((IngestOutcome(Path(made.HOSTILE), "failed", reason="<b>bad</b>"),))
     pages = [
         render.hits([made.hit(made.HOSTILE, line="<script>x</script>")]),
-        render.matches([made.match(made.HOSTILE)], query_seconds=10.0),
+        render.matches(_result(made.match(made.HOSTILE))),
+        render.no_matches(_result(), made.HOSTILE),
+        render.pair_evidence(made.match(made.HOSTILE), Evidence(missing=("<b>bad</b>",))),
         render.pair(made.match(made.HOSTILE), query_src="clip.mp4"),
         render.outcomes(summary),
         render.progress(Progress("ingest", made.HOSTILE, 1, 2)),
@@ -86,10 +97,29 @@ def test_fragments_escape_hostile_names() -> None:
 
 
 def test_matches_are_drawn_on_both_films() -> None:
-    page = render.matches([made.match()], query_seconds=10.0)
+    page = render.matches(_result(made.edited_match()))
     assert "left: 0.0%; width: 50.0%" in page
     assert "left: 50.0%; width: 10.0%" in page
     assert "2.00 ×" in page
+    assert "97\u00a0%" in page
+    assert "one false match in about 500 h" in page
+    for chip in ("picture", "sound", "mirrored", "pitch +2"):
+        assert f">{chip}</span>" in page
+
+
+def test_notes_stand_below_matches_and_where_there_are_none() -> None:
+    result = replace(_result(), unreadable=(Segment(1, 3),), notes=("the picture is black",))
+    for page in (render.matches(result), render.no_matches(result, "s.mp4")):
+        assert "1 part of the film (2.0 s together) could not be read" in page
+        assert "the picture is black" in page
+    assert "sp-notes" not in render.no_matches(_result(), "s.mp4")
+
+
+def test_files_for_pages_are_bounded(tmp_path: Path) -> None:
+    files = KeptFiles(tmp_path, max_files=2)
+    paths = [files.path("a.csv") for _ in range(3)]
+    assert [path.parent.is_dir() for path in paths] == [False, True, True]
+    assert {path.name for path in paths} == {"a.csv"}
 
 
 def test_the_pair_slows_the_film_to_the_suspect() -> None:
