@@ -45,6 +45,7 @@ class VideoView(View):
         num_scenes=3,
         num_subtitles=0,
         added_at="2026-01-31T12:00:00+00:00",
+        match_threshold=None,
         warnings=[],
     )
 
@@ -64,6 +65,9 @@ class VideoView(View):
     num_scenes: int
     num_subtitles: int
     added_at: str
+    match_threshold: float | None = Field(
+        description="least probability at which its copies are told; null: what the match asks for"
+    )
     warnings: list[str]
 
     @classmethod
@@ -86,6 +90,7 @@ class VideoView(View):
             num_scenes=video.num_scenes,
             num_subtitles=video.num_subtitles,
             added_at=video.added_at,
+            match_threshold=video.match_threshold,
             warnings=list(video.warnings),
         )
 

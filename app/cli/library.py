@@ -180,8 +180,15 @@ def _print_video(video: "Video") -> None:
         ("Picture", picture if video.has_picture else "none"),
         ("Sound", video.audio_codec or "none"),
         ("Subtitles", f"{video.num_subtitles} lines"),
+        ("Threshold", _threshold(video)),
         *(("Warning", warning) for warning in video.warnings),
     )
+
+
+def _threshold(video: "Video") -> str:
+    if video.match_threshold is None:
+        return "none of its own"
+    return f"copies are told from a probability of {video.match_threshold:g}"
 
 
 def remove(

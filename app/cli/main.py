@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import bank, classify, develop, ingest, library, match, search, serve, watch
+from app.cli import bank, classify, develop, ingest, library, match, search, serve, threshold, watch
 
 __all__ = ["app", "main", "run"]
 
@@ -34,6 +34,7 @@ app.command("info")(library.info)
 app.command("remove")(library.remove)
 app.command("search")(search.search)
 app.command("match")(match.match)
+app.command("threshold")(threshold.threshold)
 app.command("watch")(watch.watch)
 app.add_typer(bank.bank_app, name="bank")
 app.command("classify")(classify.classify)

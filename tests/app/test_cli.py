@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("fake_encoder")
 
 COMMANDS = (
     ["ingest"], ["list"], ["info"], ["remove"], ["search"], ["match"], ["classify"], ["serve"],
-    ["watch"], ["bank"], ["bank", "add"], ["bank", "list"], ["bank", "remove"],
+    ["threshold"], ["watch"], ["bank"], ["bank", "add"], ["bank", "list"], ["bank", "remove"],
     ["demo"], ["train"], ["train", "builtin"], ["bench"], ["bench", "ingest"],
     ["bench", "encode"], ["bench", "search"], ["eval"], ["eval", "retrieval"],
 )  # fmt: skip

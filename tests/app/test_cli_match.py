@@ -103,3 +103,18 @@ def test_banks(shell: Shell, made_film: films.Film, tmp_path: Path) -> None:
     assert "nothing" in shell("bank", "list", "-l", library)
     assert "removed the bank logos" in shell("bank", "remove", "logos", "-l", library)
     shell("bank", "remove", "logos", "-l", library, code=2)
+
+
+def test_a_threshold_of_one_film(shell: Shell, made_film: films.Film, tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    with Engine(library, encoder=FakeEncoder(layout_weight=1.0), create=True) as engine:
+        engine.ingest([made_film.path])
+    assert "no threshold" in shell("threshold", "made.mp4", "-l", library)
+    assert "0.8" in shell("threshold", "made.mp4", "0.8", "-l", library)
+    assert shell.json("list", "-l", library)[0]["match_threshold"] == 0.8
+    assert "probability of 0.8" in shell("info", "made.mp4", "-l", library)
+    assert shell.json("threshold", "made.mp4", "--clear", "-l", library)["match_threshold"] is None
+    assert "none of its own" in shell("info", "made.mp4", "-l", library)
+    shell("threshold", "made.mp4", "1.5", "-l", library, code=2)
+    shell("threshold", "made.mp4", "0.5", "--clear", "-l", library, code=2)
+    assert "--clear" in shell.err
