@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.encoders.base import PictureTextEncoder, SoundTextEncoder
+from retrieval.encoders.copy_base import CopyEncoder
+from retrieval.encoders.copy_search import SearchCopyEncoder
 from retrieval.types import FloatArray
 
 __all__ = ["COLOUR_AXES", "FakeEncoder", "FakeSoundEncoder", "colour_parts"]
@@ -60,6 +62,10 @@ class FakeEncoder(PictureTextEncoder):
         self.temperature = 10.0
         self.num_images = 0
         """How many pictures were encoded, to prove that work was not done twice."""
+
+    def copy_encoder(self) -> CopyEncoder:
+        """Its embeddings taken as copy descriptors, so that an engine needs no other encoder."""
+        return SearchCopyEncoder(self)
 
     def _encode_text_batch(self, texts: Sequence[str]) -> FloatArray:
         rows = np.zeros((len(texts), self.dim), dtype=np.float32)

@@ -8,13 +8,16 @@ pictures (or sounds) are compared by their inner product.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.errors import InvalidInputError
 from retrieval.types import EncoderId, FloatArray
+
+if TYPE_CHECKING:
+    from retrieval.encoders.copy_base import CopyEncoder
 
 __all__ = [
     "PictureTextEncoder",
@@ -107,6 +110,10 @@ class PictureTextEncoder(TextEncoder):
         for image in images:
             check_image(image)
         return self._in_batches(cast(Sequence[Picture], images), self._encode_image_batch)
+
+    def copy_encoder(self) -> "CopyEncoder | None":
+        """The copy encoder that is a second output of the same network; None without one."""
+        return None
 
     def warm_up(self) -> None:
         """Load both towers now."""

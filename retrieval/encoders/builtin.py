@@ -6,7 +6,7 @@ not clear goes through both, and their mean stands for it.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from retrieval.encoders.text_cache import TextCache
 from retrieval.encoders.towers import PictureNetwork, TextNetwork, load_text_network
 from retrieval.errors import InvalidInputError, NotFoundError
 from retrieval.types import FloatArray
+
+if TYPE_CHECKING:
+    from retrieval.encoders.copy_base import CopyEncoder
 
 __all__ = ["ASSETS", "BuiltinEncoder", "load"]
 
@@ -92,6 +95,12 @@ class BuiltinEncoder(PictureTextEncoder):
             both = self._pictures.both(cast(Sequence[NDArray[np.uint8]], images)[rows])
             search[rows], copies[rows] = unit_rows(both[0]), unit_rows(both[1])
         return search, copies
+
+    def copy_encoder(self) -> "CopyEncoder | None":
+        """The copy output of the same folder; None where it was made without one."""
+        from retrieval.encoders.copy_builtin import BuiltinCopyEncoder
+
+        return None if self.manifest.copies is None else BuiltinCopyEncoder(self)
 
     def warm_up(self) -> None:
         """Load the picture tower and both text towers now."""

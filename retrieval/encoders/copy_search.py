@@ -1,6 +1,6 @@
 """A search encoder taken as a copy encoder, as it is: its embeddings are the descriptors.
 
-What copy detection falls back to where an encoder has no output made for copies. It finds copies
+What copy detection would be without an output made for copies, to measure against: it finds copies
 that were edited little, and takes two takes of one scene for one.
 """
 
