@@ -105,7 +105,7 @@ def run_peers(
         try:
             peers[name] = _load(name, engine)
         except MissingDependencyError as exc:
-            runs[name] = MethodRun(name, (), 1.0, 0.0, notes=(str(exc),))
+            runs[name] = MethodRun(name, (), 1.0, 0.0, notes=(str(exc),), is_missing=True)
     described = _Described(peers, data, progress, should_stop)
     for name, peer in peers.items():
         runs[name] = described.compare(name, peer)

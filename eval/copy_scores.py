@@ -12,7 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.copy_metrics import CopySegment, SegmentF, pair_ap, segment_ap, vcsl_f
+from eval.copy_metrics import (
+    CopySegment,
+    SegmentF,
+    covered_seconds,
+    pair_ap,
+    segment_ap,
+    vcsl_f,
+)
 from eval.copy_sets import CopySet, Label
 from eval.table import Cell, Column, Table
 
@@ -64,6 +71,8 @@ class MethodRun:
     ingest_seconds: float = 0.0
     notes: tuple[str, ...] = ()
     has_segments: bool = True
+    is_missing: bool = False
+    """It is not installed; its row has no figures."""
     failures: dict[str, str] = field(default_factory=dict)
     """Query id -> what went wrong, for queries that gave an error."""
 
@@ -114,6 +123,8 @@ def overall_table(data: CopySet, runs: Sequence[MethodRun], *, query_seconds: fl
 
 
 def _overall_row(data: CopySet, run: MethodRun, query_seconds: float) -> tuple[Cell, ...]:
+    if run.is_missing:
+        return (run.name, *([None] * (len(OVERALL) - 1)))
     shown = [item.segment for item in run.shown]
     true = {item.pair for item in data.truth}
     false = {item.pair for item in shown} - true
@@ -193,7 +204,7 @@ def accuracy_table(data: CopySet, runs: Sequence[MethodRun]) -> Table:
     A true segment is compared with the shown prediction that covers it best. Bounds are the four
     ends of both sides.
     """
-    rows = [_accuracy_row(data, run) for run in runs if run.has_segments]
+    rows = [_accuracy_row(data, run) for run in runs if run.has_segments and not run.is_missing]
     return Table("Accuracy of what was found", ACCURACY, tuple(rows))
 
 
@@ -242,7 +253,7 @@ def _is_found(true: CopySegment, shown: Iterable[CopySegment]) -> bool:
         (*true.query_side, [item.query_side for item in touching]),
         (*true.ref_side, [item.ref_side for item in touching]),
     ):
-        inside = sum(max(0.0, min(end, b) - max(start, a)) for a, b in sides)
+        inside = covered_seconds((max(start, a), min(end, b)) for a, b in sides)
         if inside < MIN_SHARE * (end - start) or not sides:
             return False
     return True

@@ -99,6 +99,20 @@ def test_accuracy_without_finds_is_absent() -> None:
     assert table.value(0, "bound_p95") is None
 
 
+def test_missing_method_has_no_figures() -> None:
+    missing = MethodRun("theirs", (), 1.0, 0.0, notes=("not installed",), is_missing=True)
+    table = overall_table(DATA, [run(GOOD), missing], query_seconds=60.0)
+    assert set(table.rows[1][1:]) == {None}
+    assert "theirs: not installed" in table.notes
+    assert len(accuracy_table(DATA, [run(GOOD), missing]).rows) == 1
+
+
+def test_overlapping_predictions_do_not_add_up() -> None:
+    sliver = Prediction(CopySegment("Q1", "R1", 10, 12, 0, 4, 0.9))
+    table = overall_table(DATA, [run(sliver, sliver)], query_seconds=60.0)
+    assert table.value(0, "recall") == 0.0
+
+
 def test_predictions_survive_the_file(tmp_path: Path) -> None:
     write_predictions(tmp_path / "a.csv", run(WEAK, GOOD))
     assert read_predictions(tmp_path / "a.csv") == (GOOD, WEAK)
