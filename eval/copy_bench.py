@@ -17,7 +17,7 @@ from eval.copy_scores import (
     MethodRun,
     Prediction,
     accuracy_table,
-    family_table,
+    group_tables,
     overall_table,
     write_predictions,
 )
@@ -95,8 +95,7 @@ def evaluate_copies(
 def _tables(data: CopySet, runs: Sequence[MethodRun]) -> tuple[Table, ...]:
     seconds = sum(_duration(path) for path in data.queries.values())
     tables = [overall_table(data, runs, query_seconds=seconds)]
-    if data.labels:
-        tables.append(family_table(data, [run for run in runs if run.predictions]))
+    tables += group_tables(data, [run for run in runs if run.predictions])
     tables.append(accuracy_table(data, runs))
     return tuple(tables)
 

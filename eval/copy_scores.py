@@ -6,7 +6,7 @@ way. A method's default threshold is what its users get without an option.
 
 import csv
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +27,7 @@ __all__ = [
     "MethodRun",
     "Prediction",
     "accuracy_table",
-    "family_table",
+    "group_tables",
     "overall_table",
     "read_predictions",
     "write_predictions",
@@ -156,28 +156,41 @@ def _pair_recall(true: set[tuple[str, str]], shown: list[CopySegment]) -> float:
     return len(true & {item.pair for item in shown}) / len(true)
 
 
-def family_table(data: CopySet, runs: Sequence[MethodRun]) -> Table:
-    """Recall at the default threshold and segment AP by family of edits.
+def group_tables(data: CopySet, runs: Sequence[MethodRun]) -> list[Table]:
+    """Recall at the default threshold and segment AP by family, strength and what is copied.
 
-    The segment AP of a family is over the queries of the family and those without any copy.
+    The segment AP of a group is over the queries of the group and those without any copy.
     """
-    families = sorted({label.family for label in data.labels})
-    columns = [Column("family", "Family"), Column("num", "Segments")]
+    groups: tuple[tuple[str, str, Callable[[Label], str]], ...] = (
+        ("By family of edits", "Family", lambda label: label.family),
+        ("By strength", "Strength", lambda label: str(label.strength)),
+        ("By what is copied", "Copied", lambda label: label.modalities),
+    )
+    return [_group_table(data, runs, *group) for group in groups] if data.labels else []
+
+
+def _group_table(
+    data: CopySet,
+    runs: Sequence[MethodRun],
+    title: str,
+    heading: str,
+    name: Callable[[Label], str],
+) -> Table:
+    columns = [Column("group", heading), Column("num", "Segments")]
     for place, run in enumerate(runs):
         columns.append(Column(f"recall_{place}", f"{run.name} recall", ".2f"))
         columns.append(Column(f"ap_{place}", "AP", ".2f"))
+    truth: dict[str, list[CopySegment]] = {}
+    for item, label in zip(data.truth, data.labels, strict=True):
+        truth.setdefault(name(label), []).append(item)
     rows: list[tuple[Cell, ...]] = []
-    for family in families:
-        truth = [t for t, label in zip(data.truth, data.labels, strict=True)
-                 if label.family == family]  # fmt: skip
-        row: list[Cell] = [family, len(truth)]
-        for run in runs:
-            row += _family_cells(data, run, truth)
-        rows.append(tuple(row))
-    return Table("By family of edits", tuple(columns), tuple(rows))
+    for group, items in sorted(truth.items()):
+        cells = [cell for run in runs for cell in _group_cells(data, run, items)]
+        rows.append((group, len(items), *cells))
+    return Table(title, tuple(columns), tuple(rows))
 
 
-def _family_cells(data: CopySet, run: MethodRun, truth: list[CopySegment]) -> list[Cell]:
+def _group_cells(data: CopySet, run: MethodRun, truth: list[CopySegment]) -> list[Cell]:
     queries = {item.query_id for item in truth}
     clean = set(data.queries) - {item.query_id for item in data.truth}
     counted = [s for s in run.segments if s.query_id in queries | clean]

@@ -9,7 +9,7 @@ from eval.copy_scores import (
     MethodRun,
     Prediction,
     accuracy_table,
-    family_table,
+    group_tables,
     overall_table,
     read_predictions,
     write_predictions,
@@ -75,8 +75,10 @@ def test_wrong_place_of_the_reference_is_not_found() -> None:
     assert overall_table(DATA, [run(wrong)], query_seconds=60.0).value(0, "recall") == 0.0
 
 
-def test_families() -> None:
-    table = family_table(DATA, [run(GOOD, WEAK, FALSE)])
+def test_groups() -> None:
+    tables = group_tables(DATA, [run(GOOD, WEAK, FALSE)])
+    assert [[row[0] for row in table.rows] for table in tables[1:]] == [["1", "3"], ["picture"]]
+    table = tables[0]
     assert [row[0] for row in table.rows] == ["reverse", "speed"]
     assert table.value(1, "recall_0") == 1.0
     assert table.value(0, "recall_0") == 0.0
