@@ -51,15 +51,21 @@ def gather_evidence(
     Raises:
         OperationCancelled: `should_stop` said so.
     """
+    from retrieval.match_sound import match_sound
+
+    sound: tuple[float, ...] = ()
+    if "sound" in match.modalities:
+        shares = match_sound(match, limits=engine.limits, should_stop=should_stop)
+        sound = () if shares is None else tuple(round(100 * float(share)) for share in shares)
     if "picture" not in match.modalities:
-        return Evidence(missing=("Only the sound agrees: there is nothing to see.",))
+        return Evidence(sound=sound, missing=("Only the sound agrees: there is nothing to see.",))
     pairs = tuple(_pair(match, pair) for pair in engine.match_frames(match))
     try:
         matrix = engine.match_matrix(
             match, query_seconds=result.query_seconds, should_stop=should_stop
         )
     except (MediaError, NotFoundError) as error:
-        return Evidence(pairs, missing=(_reason(error),))
+        return Evidence(pairs, sound=sound, missing=(_reason(error),))
     from retrieval.match_matrix import matrix_png
 
     drawn = {
@@ -69,7 +75,7 @@ def gather_evidence(
         "ref_start": clock(matrix.ref_window.start_seconds),
         "ref_end": clock(matrix.ref_window.end_seconds),
     }
-    return Evidence(pairs, drawn)
+    return Evidence(pairs, drawn, sound)
 
 
 def _reason(error: SceneprintError) -> str:

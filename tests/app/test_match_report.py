@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.match_report import MAX_PICTURED, match_report
+from eval.made_sound import RATE_HZ, music
 from retrieval.engine import Engine
 from retrieval.errors import OperationCancelled
 from retrieval.types import Match, MatchResult, Progress, Segment
@@ -86,6 +87,21 @@ def test_only_the_sound_agrees(engine: Engine) -> None:
     page = match_report(engine, [_result(Path("a.m4a"), match)])
     assert "Only the sound agrees" in page
     assert "ev-frame" not in page.partition("</style>")[2]
+
+
+def test_draws_where_the_sound_agrees(engine: Engine, tmp_path: Path) -> None:
+    song = films.write_sound(tmp_path / "a.m4a", music(12.0, 1), sample_rate_hz=RATE_HZ)
+    match = made.match(
+        modalities=("sound",),
+        ref_video=replace(made.video(seconds=12.0), path=song),
+        query_segment=Segment(1.0, 11.0),
+        ref_segment=Segment(1.0, 11.0),
+        speed_ratio=1.0,
+    )
+    page = match_report(engine, [_result(song, match)])
+    heights = [int(one) for one in re.findall(r'<i style="height: (\d+)%"', page)]
+    assert len(heights) == 10
+    assert min(heights) > 70
 
 
 def test_is_bounded_told_and_stopped(engine: Engine) -> None:
