@@ -1,0 +1,5 @@
+from tests.adapters.few_shot.conformance import AdapterConformance
+
+
+class TestClassAdaptiveProbe(AdapterConformance):
+    name = "class-adaptive"
