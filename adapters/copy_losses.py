@@ -59,6 +59,6 @@ def spread_loss(cosines: Tensor, related: Tensor) -> Tensor:
 
     For unit vectors the squared distance is 2 - 2 cos.
     """
-    nearest = cosines.masked_fill(related, -torch.inf).amax(dim=1)
+    nearest = cosines.masked_fill(related, -1.0).amax(dim=1)  # -1 where no row is unrelated
     squared = (2 - 2 * nearest).clamp_min(1e-8)
     return -0.5 * squared.log().mean()

@@ -18,16 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.training.cache import normalise_pixels
-from adapters.training.copy_graph import Taps, feature_fragment, merged
+from adapters.training.copy_graph import FEATURES, Taps, feature_fragment, merged
 from adapters.training.copy_views import make_copy_view
 
 __all__ = ["CopyCache", "Features", "cache_copy_features", "tower_features"]
 
-Features = Callable[[NDArray[np.uint8]], list[NDArray[np.float32]]]
-"""(N, S, S, 3) uint8 RGB views -> one or more arrays of N rows each."""
+Features = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+"""(N, S, S, 3) uint8 RGB views -> (N, P)."""
 
 _BATCH = 16
-_ARRAYS = "part-{}.npy"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,18 +34,18 @@ class CopyCache:
     """What was seen in each view of each picture.
 
     Attributes:
-        parts: arrays (V, N, …) float16, as the encoder's features gave them.
+        features: (V, N, P) float16.
         others: (V, N) int32, the row of a second picture inside a view, or -1.
         num_views: V' <= V, how many views are complete.
     """
 
-    parts: tuple[NDArray[np.float16], ...]
+    features: NDArray[np.float16]
     others: NDArray[np.int32]
     num_views: int
 
 
 def tower_features(network: Path, taps: Taps, *, threads: int) -> Features:
-    """Features of a built-in picture tower: tokens (N, C, h, w) and pooled (N, P).
+    """Features inside a built-in picture tower.
 
     Args:
         network: its `image.onnx`.
@@ -63,8 +62,8 @@ def tower_features(network: Path, taps: Taps, *, threads: int) -> Features:
     )
     (source,) = (value.name for value in session.get_inputs())
 
-    def run(views: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        return list(session.run(None, {source: normalise_pixels(views)})[1:])
+    def run(views: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return np.asarray(session.run([FEATURES], {source: normalise_pixels(views)})[0])
 
     return run
 
@@ -93,13 +92,11 @@ def cache_copy_features(
         progress: called with (views done, views in all).
     """
     folder.mkdir(parents=True, exist_ok=True)
-    shapes = [part.shape[1:] for part in features(np.zeros((1, size, size, 3), np.uint8))]
-    note = {"key": _digest(key, len(pictures), num_views, size, seed, shapes)}
+    width = features(np.zeros((1, size, size, 3), np.uint8)).shape[1]
+    note = {"key": _digest(key, len(pictures), num_views, size, seed, width)}
     done = _done(folder, note)
-    stores = [
-        _open(folder / _ARRAYS.format(number), (num_views, len(pictures), *shape), fresh=not done)
-        for number, shape in enumerate(shapes)
-    ]
+    shape = (num_views, len(pictures), width)
+    store = _open(folder / "features.npy", shape, np.float16, fresh=not done)
     others = _open(folder / "others.npy", (num_views, len(pictures)), np.int32, fresh=not done)
     total = num_views * len(pictures)
     starts = range(done, total, _BATCH)
@@ -111,14 +108,13 @@ def cache_copy_features(
     with ThreadPoolExecutor(max_workers=1) as pool:
         for start, made in zip(starts, _ahead(pool, make, starts), strict=True):
             rows = slice(start, start + len(made))
-            for store, part in zip(stores, features(np.stack([v for v, _ in made])), strict=True):
-                store.reshape(total, *store.shape[2:])[rows] = part
+            store.reshape(total, width)[rows] = features(np.stack([view for view, _ in made]))
             others.reshape(total)[rows] = [other for _, other in made]
             done = start + len(made)
             if (start // _BATCH) % 32 == 0 or done == total:
                 (folder / "note.json").write_text(json.dumps(note | {"done": done}))
                 progress(done, total)
-    return CopyCache(parts=tuple(stores), others=others, num_views=done // len(pictures))
+    return CopyCache(features=store, others=others, num_views=done // len(pictures))
 
 
 def _ahead(pool: ThreadPoolExecutor, make: Callable[[int], Any], starts: Sequence[int]) -> Any:
@@ -132,9 +128,7 @@ def _ahead(pool: ThreadPoolExecutor, make: Callable[[int], Any], starts: Sequenc
         yield made
 
 
-def _open(
-    path: Path, shape: tuple[int, ...], dtype: Any = np.float16, *, fresh: bool
-) -> NDArray[Any]:
+def _open(path: Path, shape: tuple[int, ...], dtype: Any, *, fresh: bool) -> NDArray[Any]:
     mode: Any = "w+" if fresh else "r+"
     return np.lib.format.open_memmap(path, mode=mode, dtype=dtype, shape=shape)
 

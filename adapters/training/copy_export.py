@@ -7,7 +7,6 @@ import json
 import shutil
 import tempfile
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,9 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from adapters.copy_heads import TokenHead, VectorHead
-from adapters.training.copy_graph import POOLED, TOKENS, Taps, feature_fragment, head_fragment
+from adapters.copy_head import CopyHead
+from adapters.training.copy_graph import FEATURES, Taps, feature_fragment, head_fragment
 from adapters.training.export import store_in_half
 
 __all__ = ["COPY_VERSION", "FILE", "BaseEncoder", "write_adapter", "write_copy_output"]
@@ -41,10 +39,9 @@ class BaseEncoder:
 def write_copy_output(
     source: Path,
     out_dir: Path,
-    head: TokenHead,
+    head: CopyHead,
     *,
     taps: Taps,
-    shapes: Sequence[tuple[int, ...]],
     name: str,
     background: NDArray[np.float32],
     figures: dict[str, float],
@@ -57,15 +54,13 @@ def write_copy_output(
         out_dir: the folder to make; an older one is replaced, and it may be `source`.
         head: trained.
         taps: what it reads.
-        shapes: of tokens (C, h, w) and pooled (P,) features of one picture.
         name: of the copy encoder.
         background: (B, dim) descriptors to normalise scores against.
         figures: measured on held-out pictures, noted in the manifest.
     """
     with _replaced(out_dir) as folder:
         shutil.copytree(source, folder, dirs_exist_ok=True)
-        example = tuple(torch.zeros(2, *shape) for shape in shapes)
-        model = _exported(head, example, [TOKENS, POOLED], folder)
+        model = _exported(head, FEATURES, folder)
         fragment = head_fragment(feature_fragment(taps), model, output="copy")
         (folder / FILE).write_bytes(fragment.SerializeToString())
         _write_background(folder, background)
@@ -84,7 +79,7 @@ def write_copy_output(
 
 def write_adapter(
     out_dir: Path,
-    head: VectorHead,
+    head: CopyHead,
     *,
     base: BaseEncoder,
     name: str,
@@ -93,7 +88,7 @@ def write_adapter(
 ) -> None:
     """Writes an adapter over the embeddings of any encoder; arguments as `write_copy_output`."""
     with _replaced(out_dir) as folder:
-        model = _exported(head, (torch.zeros(2, base.dim),), ["embedding"], folder)
+        model = _exported(head, "embedding", folder)
         onnx.save(model, folder / FILE)
         _write_background(folder, background)
         manifest = {
@@ -110,9 +105,7 @@ def write_adapter(
         _write_json(folder / "manifest.json", manifest)
 
 
-def _exported(
-    head: nn.Module, example: tuple[Tensor, ...], inputs: list[str], folder: Path
-) -> onnx.ModelProto:
+def _exported(head: CopyHead, source: str, folder: Path) -> onnx.ModelProto:
     """The head as ONNX, with weights in half precision and a free batch size."""
     path = folder / "head.onnx"
     options: dict[str, Any] = {"opset_version": 17, "dynamo": False}
@@ -120,11 +113,11 @@ def _exported(
         warnings.simplefilter("ignore")
         torch.onnx.export(
             head.eval(),
-            example,
+            (torch.zeros(2, head.linear.in_features),),
             str(path),
-            input_names=inputs,
+            input_names=[source],
             output_names=["descriptor"],
-            dynamic_axes={name: {0: "batch"} for name in (*inputs, "descriptor")},
+            dynamic_axes={name: {0: "batch"} for name in (source, "descriptor")},
             **options,
         )
     store_in_half(path)

@@ -15,12 +15,10 @@ from pathlib import Path
 import onnx
 from onnx import ModelProto, NodeProto, helper
 
-__all__ = ["POOLED", "TOKENS", "Taps", "feature_fragment", "head_fragment", "merged"]
+__all__ = ["FEATURES", "Taps", "feature_fragment", "head_fragment", "merged"]
 
-TOKENS = "copy/tokens"
-"""(N, C, h, w): maps of several depths on the grid of the deepest one, channels together."""
-POOLED = "copy/pooled"
-"""(N, P): means of wide maps, whose values are activations and so at least zero."""
+FEATURES = "copy/features"
+"""(N, P): what the copy head reads, pooled over all places of maps of several depths."""
 
 GEM_POWER = 3.0
 """Of the generalised mean over the last map (Radenovic et al. 2018), as SSCD pools."""
@@ -31,7 +29,9 @@ class Taps:
     """Which tensors of the picture network the copy output reads; the defaults are lite2's.
 
     Attributes:
-        maps: tensors (N, c, k h, k w), and their k: averaged over k x k cells to (N, c, h, w).
+        maps: tensors (N, c, k h, k w), and their k: averaged over k x k cells to (N, c, h, w),
+            of which the mean and the highest are taken. An overlay moves the mean, and a place
+            elsewhere can still be the highest.
         wide: activations whose mean over all places is taken.
         last: activation of the last map; pooled by a generalised mean.
     """
@@ -46,49 +46,50 @@ class Taps:
     last: str = "/head/Clip_output_0"
 
 
-def feature_fragment(taps: Taps, *, outputs: Sequence[str] = (TOKENS, POOLED)) -> ModelProto:
-    """Nodes that make `TOKENS` and `POOLED` out of the tapped tensors."""
+def feature_fragment(taps: Taps) -> ModelProto:
+    """Nodes that make `FEATURES` out of the tapped tensors, and `FEATURES` as an output."""
     fragment = ModelProto()
     nodes: list[NodeProto] = []
     cells = []
     for number, (name, stride) in enumerate(taps.maps):
-        if stride == 1:
-            cells.append(name)
-            continue
-        cells.append(f"copy/cells_{number}")
-        sides = {"kernel_shape": [stride, stride], "strides": [stride, stride]}
-        nodes.append(_node("AveragePool", [name], cells[-1], **sides))
-    nodes.append(_node("Concat", cells, TOKENS, axis=1))
+        cells.append(name if stride == 1 else f"copy/cells_{number}")
+        if stride > 1:
+            sides = {"kernel_shape": [stride, stride], "strides": [stride, stride]}
+            nodes.append(_node("AveragePool", [name], cells[-1], **sides))
+    nodes.append(_node("Concat", cells, "copy/tokens", axis=1))
+    nodes.append(_node("GlobalAveragePool", ["copy/tokens"], "copy/token_mean"))
+    nodes.append(_node("GlobalMaxPool", ["copy/tokens"], "copy/token_max"))
     means = [f"copy/mean_{number}" for number in range(len(taps.wide))]
     nodes += [
         _node("GlobalAveragePool", [name], mean)
         for name, mean in zip(taps.wide, means, strict=True)
     ]
     nodes += _generalised_mean(taps.last, "copy/gem")
-    nodes.append(_node("Concat", [*means, "copy/gem"], "copy/pooled_map", axis=1))
-    nodes.append(_node("Flatten", ["copy/pooled_map"], POOLED, axis=1))
+    pooled = ["copy/token_mean", "copy/token_max", *means, "copy/gem"]
+    nodes.append(_node("Concat", pooled, "copy/pooled", axis=1))
+    nodes.append(_node("Flatten", ["copy/pooled"], FEATURES, axis=1))
     for name, value in (("copy/power", GEM_POWER), ("copy/root", 1 / GEM_POWER)):
         tensor = helper.make_tensor(name, onnx.TensorProto.FLOAT, [], [value])
         fragment.graph.initializer.append(tensor)
     fragment.graph.node.extend(nodes)
-    _add_outputs(fragment, outputs)
+    _add_output(fragment, FEATURES, None)
     return fragment
 
 
 def head_fragment(features: ModelProto, head: ModelProto, *, output: str) -> ModelProto:
-    """Joins the features with a head, a whole model from `TOKENS` and `POOLED` to one output.
+    """Joins the features with a head, a whole model from `FEATURES` to one output.
 
     Args:
         features: made by `feature_fragment`.
-        head: its inputs are called `TOKENS` and `POOLED`; other names get a prefix, so that they
-            cannot meet a name of the picture network.
+        head: its input is called `FEATURES`; other names get a prefix, so that they cannot meet a
+            name of the picture network.
         output: name of the head's output in the joined graph.
     """
     joined = ModelProto()
     joined.CopyFrom(features)
     del joined.graph.output[:]
     graph = head.graph
-    renamed = {name: name for name in (TOKENS, POOLED, "")} | {graph.output[0].name: output}
+    renamed = {name: name for name in (FEATURES, "")} | {graph.output[0].name: output}
     for node in graph.node:
         copied = joined.graph.node.add()
         copied.CopyFrom(node)
@@ -99,7 +100,8 @@ def head_fragment(features: ModelProto, head: ModelProto, *, output: str) -> Mod
         stored = joined.graph.initializer.add()
         stored.CopyFrom(tensor)
         stored.name = f"copy/{tensor.name}"
-    _add_outputs(joined, [output])
+    width = graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    _add_output(joined, output, width)
     return joined
 
 
@@ -116,10 +118,9 @@ def _generalised_mean(name: str, out: str) -> list[NodeProto]:
     ]
 
 
-def _add_outputs(fragment: ModelProto, names: Sequence[str]) -> None:
-    for name in names:
-        output = helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
-        fragment.graph.output.append(output)
+def _add_output(fragment: ModelProto, name: str, width: int | None) -> None:
+    output = helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", width])
+    fragment.graph.output.append(output)
 
 
 def _node(kind: str, inputs: Sequence[str], output: str, **attributes: object) -> NodeProto:

@@ -8,6 +8,7 @@ import typer
 
 from app.cli.evaluate import eval_app
 from app.cli.options import DeviceOption, EncoderOption, JsonOption, RuntimeOption
+from app.cli.train_copy import train_copy_command
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,8 +89,8 @@ def train_builtin(
             data,
             out,
             config=BuiltinConfig(num_threads=threads),
-            recall=_recall,
-            progress=_show_training,
+            recall=top_recall,
+            progress=show_training,
             work_dir=work,
         )
     except ModuleNotFoundError as exc:
@@ -103,14 +104,17 @@ def train_builtin(
     print(f"written to {out}")
 
 
-def _recall(scores: "NDArray[np.float32]", targets: "NDArray[np.int64]", k: int) -> float:
+train_app.command("copy")(train_copy_command)
+
+
+def top_recall(scores: "NDArray[np.float32]", targets: "NDArray[np.int64]", k: int) -> float:
     """The measure of the training: share of rows whose target column is in their first k."""
     from eval.metrics import ranks_of_targets, recall_at_k
 
     return recall_at_k(ranks_of_targets(scores, targets), k)
 
 
-def _show_training(stage: str, done: int, total: int, figures: Mapping[str, float]) -> None:
+def show_training(stage: str, done: int, total: int, figures: Mapping[str, float]) -> None:
     from app.cli.output import note
 
     shown = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -176,3 +177,37 @@ def test_a_second_interrupt_aborts_at_once(number: signal.Signals) -> None:
     assert result.returncode == 130
     assert "Ctrl-C again" in result.stderr
     assert "aborted" in result.stderr
+
+
+def test_train_copy_over_the_builtin_encoder(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from retrieval.encoders.builtin import ASSETS
+
+    called = Recorder({"held_out_r1": 91.5})
+    monkeypatch.setattr(import_module("adapters.training.copy"), "train_copy_output", called)
+    out = str(tmp_path / "out")
+    assert run(["train", "copy", "--data", "pictures", "--out", out, "--threads", "1"]) == 0
+    assert called.arguments == (Path("pictures"), Path(out))
+    assert called.options["source"] == ASSETS
+    assert called.options["name"] == "builtin:lite2-minilm/flickr8k+copy"
+    assert called.options["config"].num_threads == 1
+    assert "held_out_r1               91.50" in capsys.readouterr().out
+
+
+def test_train_copy_over_another_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.fakes import FakeEncoder
+
+    called, fake = Recorder({}), FakeEncoder()
+    monkeypatch.setattr(import_module("adapters.training.copy"), "train_adapter", called)
+    monkeypatch.setattr("retrieval.encoders.load_encoder", Recorder(fake))
+    assert run(["train", "copy", "--data", "pictures", "--encoder", "open_clip:A/b"]) == 0
+    assert called.options["base"].hash == fake.hash
+    assert called.options["name"] == f"copy:{fake.name}"
+
+
+def test_train_copy_without_pictures_says_so(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run(["train", "copy", "--data", str(tmp_path / "absent"), "--work", str(tmp_path)]) == 2
+    assert "no folder or archive" in capsys.readouterr().err
