@@ -19,6 +19,7 @@ __all__ = [
     "Asked",
     "Outcome",
     "Suspect",
+    "is_page",
     "match_file",
     "match_files",
     "page_name",
@@ -183,13 +184,18 @@ def write_reports(
         return write_whole(path, page)
 
     results = [outcome.result for outcome in outcomes if outcome.result is not None]
-    if target.suffix.lower() in (".html", ".htm"):
+    if is_page(target):
         return [write(target, results)]
     written: list[Path] = []
     for result in results:
         if result.matches:
             written.append(write(page_name(target, result.query_path, written), [result]))
     return written
+
+
+def is_page(target: Path) -> bool:
+    """Whether a report goes to one page of this name, and not to a folder of pages."""
+    return target.suffix.lower() in (".html", ".htm")
 
 
 def page_name(folder: Path, suspect: Path, taken: Sequence[Path] = ()) -> Path:

@@ -89,8 +89,13 @@ def match(
     from app.cli.cancel import stop_on_interrupt
     from app.cli.output import print_json
     from app.cli.progress import shown_progress
-    from app.matching import match_files, suspects_in, write_reports
+    from app.files import check_writable
+    from app.matching import is_page, match_files, suspects_in, write_reports
 
+    if report is not None:
+        check_writable(report, is_folder=not is_page(report))
+    if csv_file is not None:
+        check_writable(csv_file)
     wanted = asked(min_score, min_seconds, video, bank, no_banks)
     with (
         open_engine(library=library, encoder=encoder, runtime=runtime, device=device) as engine,

@@ -62,8 +62,11 @@ def watch(
     """
     from app.cli.cancel import stop_on_interrupt
     from app.cli.progress import shown_progress
+    from app.files import check_writable
     from app.watching import Seen, Watcher, seen_path
 
+    if report is not None:
+        check_writable(report, is_folder=True)
     wanted = asked(min_score, min_seconds, video, bank, no_banks)
     with (
         open_engine(library=library, encoder=encoder, runtime=runtime, device=device) as engine,

@@ -78,6 +78,10 @@ def test_mistakes(shell: Shell, library: Path, suspects: Path, tmp_path: Path) -
     assert "zzz" in shell.err
     shell("match", tmp_path, "-l", library, code=2)
     assert "no media files" in shell.err
+    shell("match", film, "-l", library, "--csv", tmp_path, code=2)
+    assert "name a file" in shell.err
+    shell("match", film, "-l", library, "--report", film, code=2)
+    assert "cannot be written" in shell.err
     shell("bank", "add", "../x", film, "-l", library, code=2)
     assert "name of a bank" in shell.err
     assert not (library / "banks" / ".." / "x").exists()
