@@ -24,6 +24,8 @@ _SHIFTS_SECONDS = np.outer((-1, 1), (0.29, 0.47, 0.83, 1.31, 1.93, 2.9, 4.1, 7.3
 _LEAST_RATE = 0.16
 _DROP_NATS = 9.0
 _CORRELATION = 2.0
+_USUAL_CHANCE = 0.04
+_FIRST_LOOK = 3.0
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ def align(
         part = _between(query, start, end)
         slack = 2.5 if number == 0 else 1.5 if number == 1 else 1.0
         line = _refit(line, part, ref, slack)
+        if number == 0 and not _is_worth_a_look(line, part, ref):
+            return None
         new = _weigh(line, part, ref, query_seconds if result is None else None)
         if new is None:
             return result
@@ -115,17 +119,16 @@ class _Reference:
         """(P,) place of a peak within the tolerance of each point, the nearest; -1 for none."""
         low = np.searchsorted(self.ticks, ticks - slack * _TIME_TOLERANCE)
         high = np.searchsorted(self.ticks, ticks + slack * _TIME_TOLERANCE, side="right")
+        counts = high - low
+        rows = np.repeat(np.arange(len(ticks)), counts)
+        at = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts - low, counts)
+        away = np.abs(self.bins[at] - bins[rows])
+        near = away <= _BIN_TOLERANCE + 0.5
+        rows, at, away = rows[near], at[near], away[near]
+        late = np.abs(self.ticks[at] - ticks[rows]) / (slack * _TIME_TOLERANCE)
+        order = np.argsort(-(away / _BIN_TOLERANCE + late), kind="stable")
         best = np.full(len(ticks), -1)
-        closest = np.full(len(ticks), np.inf)
-        for lag in range(int((high - low).max(initial=0))):
-            rows = np.flatnonzero(low + lag < high)
-            at = low[rows] + lag
-            away = np.abs(self.bins[at] - bins[rows])
-            cost = away / _BIN_TOLERANCE + np.abs(self.ticks[at] - ticks[rows]) / (
-                slack * _TIME_TOLERANCE
-            )
-            better = (away <= _BIN_TOLERANCE + 0.5) & (cost < closest[rows])
-            best[rows[better]], closest[rows[better]] = at[better], cost[better]
+        best[rows[order]] = at[order]  # the last one written is the nearest
         return best
 
 
@@ -161,6 +164,12 @@ def _refit(line: _Line, part: SoundPrint, ref: _Reference, slack: float) -> _Lin
     return _Line(slope, middle, pitch)
 
 
+def _is_worth_a_look(line: _Line, part: SoundPrint, ref: _Reference) -> bool:
+    """One cheap comparison, which most lines that chance made do not pass."""
+    agreeing = int((ref.nearest(*_projected(line, part), 1.5) >= 0).sum())
+    return _surprise(agreeing, len(part), _USUAL_CHANCE) >= _FIRST_LOOK
+
+
 def _weigh(
     line: _Line, part: SoundPrint, ref: _Reference, around: float | None
 ) -> SoundAlignment | None:
@@ -171,8 +180,9 @@ def _weigh(
     agrees = ref.nearest(ticks, bins) >= 0
     if agrees.sum() < 4:
         return None
-    shifts = _SHIFTS_SECONDS / TICK_SECONDS
-    moved = np.array([ref.nearest(ticks + shift, bins) >= 0 for shift in shifts])
+    moved_ticks = (ticks + _SHIFTS_SECONDS[:, None] / TICK_SECONDS).ravel()
+    moved_bins = np.tile(bins, len(_SHIFTS_SECONDS))
+    moved = (ref.nearest(moved_ticks, moved_bins) >= 0).reshape(len(_SHIFTS_SECONDS), -1)
     chance = _chance(moved)
     low, high = _stretch(agrees, chance)
     chance = _chance(moved[:, low:high])
