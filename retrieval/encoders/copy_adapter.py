@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.encoders.base import PictureTextEncoder
+from retrieval.encoders.base import PictureTextEncoder, unit_rows
 from retrieval.encoders.copy_background import read_background
 from retrieval.encoders.copy_base import CopyEncoder
 from retrieval.encoders.registry import load_encoder
@@ -118,10 +118,10 @@ class CopyAdapter(CopyEncoder):
         return rows, self.adapt(rows)
 
     def adapt(self, embeddings: FloatArray) -> FloatArray:
-        """Make descriptors (N, C) of the encoder's embeddings (N, D)."""
+        """Make descriptors (N, C) of unit norm of the encoder's embeddings (N, D)."""
         if not len(embeddings):
             return np.empty((0, self.dim), dtype=np.float32)
-        return self._session({"embedding": embeddings})[0]
+        return unit_rows(self._session({"embedding": embeddings})[0])
 
     @cached_property
     def _session(self) -> Session:
