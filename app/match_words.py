@@ -3,6 +3,7 @@
 The command line, the browser interface and the evidence report say the same with these.
 """
 
+from app.templating import clock
 from retrieval.types import Box, Match, MatchEdit, MatchResult
 
 __all__ = [
@@ -19,6 +20,8 @@ NEARLY_ALL = 0.97
 MIDDLE = 0.1
 """How far the centre of a box may lie off the middle of the picture and still be centred."""
 MIN_SEMITONES = 0.25
+MAX_PARTS = 5
+"""Unreadable parts that are named."""
 
 
 def score_words(score: float) -> str:
@@ -101,11 +104,11 @@ def _place(box: Box) -> str:
 
 
 def result_notes(result: MatchResult) -> list[str]:
-    """What a person should know about an answer: what could not be read first."""
-    parts = result.unreadable
+    """What a person should know about an answer, and which parts could not be looked at."""
+    parts = [
+        f"{clock(part.start_seconds)} – {clock(part.end_seconds)}" for part in result.unreadable
+    ]
     if not parts:
         return list(result.notes)
-    count = "1 part" if len(parts) == 1 else f"{len(parts)} parts"
-    seconds = sum(part.duration_seconds for part in parts)
-    damage = f"{count} of the film ({seconds:.1f} s together) could not be read or compared"
-    return [damage, *result.notes]
+    more = f" and {len(parts) - MAX_PARTS} more" if len(parts) > MAX_PARTS else ""
+    return [*result.notes, f"not readable: {', '.join(parts[:MAX_PARTS])}{more}"]

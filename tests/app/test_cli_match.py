@@ -14,11 +14,13 @@ from tests.fakes import FakeEncoder
 
 
 @pytest.fixture(scope="module")
-def suspects(tmp_path_factory: pytest.TempPathFactory, made_film: films.Film) -> Path:
+def suspects(
+    tmp_path_factory: pytest.TempPathFactory, made_film: films.Film, carphone: Path
+) -> Path:
     """A folder with a copy under a hostile name, a film of other things and a broken one."""
     folder = tmp_path_factory.mktemp("suspects")
     (folder / "=<b>copy.mp4").write_bytes(made_film.path.read_bytes())
-    films.write_film(folder / "other.mp4", films.moving_shot(91, 75))
+    (folder / "other.mp4").write_bytes(carphone.read_bytes())
     (folder / "broken.mp4").write_bytes(b"no film" * 99)
     return folder
 

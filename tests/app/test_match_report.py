@@ -58,7 +58,7 @@ def test_says_all_that_is_known(engine: Engine, colour_film: films.Film) -> None
         "picture, sound",
         "one false match in about 500 h",
         "the end is black",
-        "not readable: 00:00:06.000 – 00:00:07.500",
+        "not readable: 0:06.0 – 0:07.5",
     ):
         assert words.replace("\u00a0", " ") in text.replace("\u00a0", " "), words
     assert 'class="ev-box" style="left: 60.0%; top: 5.0%; width: 35.0%; height: 35.0%"' in page

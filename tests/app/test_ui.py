@@ -110,7 +110,7 @@ def test_matches_are_drawn_on_both_films() -> None:
 def test_notes_stand_below_matches_and_where_there_are_none() -> None:
     result = replace(_result(), unreadable=(Segment(1, 3),), notes=("the picture is black",))
     for page in (render.matches(result), render.no_matches(result, "s.mp4")):
-        assert "1 part of the film (2.0 s together) could not be read" in page
+        assert "not readable: 0:01.0 – 0:03.0" in page
         assert "the picture is black" in page
     assert "sp-notes" not in render.no_matches(_result(), "s.mp4")
 
