@@ -77,7 +77,8 @@ class FaissIndex(VectorIndex):
 
     def num_training(self, total: int) -> int:
         """How many vectors `train` wants to see before `total` are added; 0 = none."""
-        return num_training(total) if total >= self._flat_below else 0
+        is_large = total >= self._flat_below
+        return num_training(total, is_compact=self.is_compact) if is_large else 0
 
     def _prepare(self, sample: FloatArray, total: int) -> None:
         if total >= self._flat_below and len(sample):

@@ -28,7 +28,6 @@ __all__ = ["IvfSettings", "RefinedIvf", "num_training", "padded_width"]
 RECALL_TARGET = 0.985
 K = 10  # the k that recall is measured at, and the least that is searched for
 _SEED = 1234
-_TRAIN_PER_LIST = 64
 _BYTE_MARGIN = 0.25  # of a component's range in the sample, for vectors unlike those in it
 _LEAST_PER_LIST = 39  # FAISS's own advice
 _NUM_TUNING_QUERIES = 128
@@ -39,8 +38,13 @@ _SCANNED_SHARE = 0.1
 
 
 @dataclass(frozen=True)
-class _Tuning:
-    """How the search of one form is tuned."""
+class _Form:
+    """How lists of one form are trained and tuned."""
+
+    per_list: int
+    """Vectors to a list that they are trained on."""
+    num_rounds: int
+    """Of k-means."""
 
     k: int
     """How many true neighbours each query has."""
@@ -51,7 +55,9 @@ class _Tuning:
     save."""
 
 
-_PRECISE = _Tuning(
+_PRECISE = _Form(
+    64,
+    25,
     K,
     True,
     (
@@ -66,7 +72,7 @@ _PRECISE = _Tuning(
         (256, 256),
     ),
 )
-_COMPACT = _Tuning(1, False, ((8, 4), (16, 4), (32, 4), (48, 4), (64, 4), (64, 8), (128, 8)))
+_COMPACT = _Form(40, 6, 1, False, ((8, 4), (16, 4), (32, 4), (48, 4), (64, 4), (64, 8), (128, 8)))
 _UNTUNED = (32, 64)
 
 
@@ -117,7 +123,9 @@ class RefinedIvf:
         """Train on vectors (N, D), store them in slots 0 … N-1, and tune the search."""
         num_rows = len(vectors)
         rng = np.random.default_rng(_SEED)
-        chosen = np.sort(rng.choice(num_rows, num_training(num_rows), replace=False))
+        chosen = np.sort(
+            rng.choice(num_rows, num_training(num_rows, is_compact=is_compact), replace=False)
+        )
         built = cls.trained(vectors[chosen], total=num_rows, is_compact=is_compact)
         built.append(vectors)
         return built
@@ -137,6 +145,7 @@ class RefinedIvf:
         kind = faiss.ScalarQuantizer.QT_8bit if is_compact else faiss.ScalarQuantizer.QT_fp16
         refined = faiss.IndexScalarQuantizer(width, kind, faiss.METRIC_INNER_PRODUCT)
         refined.sq.rangestat_arg = _BYTE_MARGIN
+        lists.cp.niter = (_COMPACT if is_compact else _PRECISE).num_rounds
         lists.train(padded)
         refined.train(padded)
         untuned = IvfSettings(*_UNTUNED, total, 1.0, 0.0)
@@ -255,13 +264,13 @@ class RefinedIvf:
         queries = self.vectors.reconstruct_batch(chosen)
         queries = queries + _unit(rng.standard_normal(queries.shape, dtype=np.float32))
         is_compact = self.vectors.sq.qtype == faiss.ScalarQuantizer.QT_8bit
-        tuning = _COMPACT if is_compact else _PRECISE
-        if tuning.has_texts:
+        form = _COMPACT if is_compact else _PRECISE
+        if form.has_texts:
             aside = _unit(rng.standard_normal((1, queries.shape[1]), dtype=np.float32))
             queries[num_queries // 2 :] += 2.5 * aside
         queries = _unit(queries)
-        truth = self.vectors.search(queries, min(tuning.k, num_rows))[1]
-        for nprobe, k_factor in tuning.steps:
+        truth = self.vectors.search(queries, min(form.k, num_rows))[1]
+        for nprobe, k_factor in form.steps:
             tried = IvfSettings(
                 min(nprobe, self.lists.nlist), k_factor, num_rows, self.imbalance, 0.0
             )
@@ -274,9 +283,10 @@ class RefinedIvf:
         return IvfSettings(tried.nprobe, k_factor, num_rows, self.imbalance, recall)
 
 
-def num_training(num_rows: int) -> int:
+def num_training(num_rows: int, *, is_compact: bool) -> int:
     """Return how many of so many rows the lists are trained on."""
-    return min(num_rows, max(_TRAIN_PER_LIST * _num_lists(num_rows), 20_000))
+    per_list = (_COMPACT if is_compact else _PRECISE).per_list
+    return min(num_rows, max(per_list * _num_lists(num_rows), 20_000))
 
 
 def _num_lists(num_rows: int) -> int:
