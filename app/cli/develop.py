@@ -193,6 +193,29 @@ def bench_search(
     )
 
 
+@bench_app.command("match")
+def bench_match(
+    hours: Annotated[
+        str, typer.Option("--hours", metavar="N,…", help="Hours of references, by commas.")
+    ] = "10,100",
+    dim: Annotated[int, typer.Option("--dim", min=8, help="Width of a descriptor.")] = 256,
+    library: Annotated[
+        Path | None,
+        typer.Option("--library", metavar="DIR", help="Keep the made films here, for more runs."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """An hour of query against many hours of made references.
+
+    Example: sceneprint bench match --hours 10,100,1000
+    """
+    from app.settings import load_settings
+    from eval.bench_match import parse_hours, run
+
+    wanted, index = parse_hours(hours), load_settings().index
+    _show(lambda: run(hours=wanted, dim=dim, library=library, index=index), as_json=as_json)
+
+
 def _encoder_name(given: str | None) -> str:
     from app.settings import load_settings
 

@@ -73,15 +73,29 @@ def test_bench_search_measures_http_too(monkeypatch: pytest.MonkeyPatch) -> None
     assert called.options["serve"] is serving
 
 
+def test_bench_match(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    called = Recorder()
+    monkeypatch.setattr("eval.bench_match.run", called)
+    assert run(["bench", "match", "--hours", "1,2", "--dim", "16", "--library", str(tmp_path)]) == 0
+    assert called.options == {
+        "hours": [1, 2],
+        "dim": 16,
+        "library": tmp_path,
+        "index": "faiss",
+    }
+    assert run(["bench", "match", "--hours", "ten"]) == 2
+
+
 def test_options_of_the_benchmarks_exist() -> None:
     """What the commands pass is what the functions take."""
     import inspect
 
-    from eval import bench_encode, bench_ingest, bench_search
+    from eval import bench_encode, bench_ingest, bench_match, bench_search
 
     for function, names in (
         (bench_ingest.run, {"film", "seconds", "runs", "encoder", "runtime", "peer"}),
         (bench_encode.run, {"encoder", "runs", "batch", "peer"}),
+        (bench_match.run, {"hours", "dim", "library", "index"}),
         (bench_search.run, {"num_shots", "runs", "encoder", "index", "serve"}),
     ):
         assert names <= set(inspect.signature(function).parameters)
