@@ -31,7 +31,7 @@ _LATE = frozenset({"blurred_sides", "inset", "stacked", "covered", "blend"})
 def write_reference(path: Path, plan: FilmPlan, material: Material) -> None:
     """Make a reference."""
     frames = scene_frames(plan.scenes, material, size=plan.size, rate=plan.rate)
-    sound = film_sound(list(plan.scenes), material, plan.name)
+    sound = film_sound(plan.scenes, [material.sounds[n] for n in plan.clips], plan.name)
     write_film(path, frames, rate=plan.rate, sound=sound, crf=REF_CRF)
 
 

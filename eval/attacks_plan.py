@@ -48,6 +48,8 @@ class FilmPlan:
     scenes: tuple[Scene, ...]
     size: tuple[int, int]
     rate: Fraction = STILLS_RATE
+    clips: tuple[int, ...] = ()
+    """Places of its sound clips in the material; no two films share one."""
 
     @property
     def seconds(self) -> float:
@@ -119,7 +121,7 @@ class Plan:
 def make_plan(material: Material, *, split: Split, size: BenchSize) -> Plan:
     """Plan a benchmark: all films and all queries."""
     number = FILMS[size]
-    pool = _Pool(material, split)
+    pool = _Pool(material, split, num_films=2 * number)
     films = [pool.film(f"R{1 + split_base(split) + place}") for place in range(2 * number)]
     pool.close_references()
     return Plan(
@@ -139,8 +141,10 @@ def split_base(split: Split) -> int:
 class _Pool:
     """Hands out material; what is in a reference is never handed out again."""
 
-    def __init__(self, material: Material, split: Split) -> None:
+    def __init__(self, material: Material, split: Split, *, num_films: int) -> None:
         self._material = material
+        self._clips = seeded(split, "clips").permutation(len(material.sounds)).tolist()
+        self._clips_each = len(self._clips) // num_films
         self._split = split
         self._footage = [part for path in material.footage for part in _footage_parts(path)]
         seeded(split, "footage").shuffle(self._footage)
@@ -165,7 +169,9 @@ class _Pool:
         scenes = [scenes[place] for place in rng.permutation(len(scenes))]
         has_footage = any(isinstance(scene, Footage) for scene in scenes)
         rate = REF_RATE if has_footage else STILLS_RATE
-        return FilmPlan(name, tuple(scenes), SIZES[int(rng.integers(len(SIZES)))], rate)
+        size = SIZES[int(rng.integers(len(SIZES)))]
+        clips = tuple(self._clips.pop() for _ in range(self._clips_each))
+        return FilmPlan(name, tuple(scenes), size, rate, clips)
 
     def close_references(self) -> None:
         """From now on hand out other footage only."""

@@ -4,7 +4,7 @@ All sound is mono float32 in [-1, 1] at one rate. Stretching and filters run thr
 filters inside PyAV, so no program needs to be installed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -14,7 +14,7 @@ import av
 import av.filter
 import numpy as np
 
-from eval.attacks_material import Material, seeded
+from eval.attacks_material import seeded
 from eval.attacks_scenes import Footage, Scene
 from eval.attacks_time import Timeline
 from retrieval.errors import MediaError
@@ -39,10 +39,10 @@ class SoundEdit:
 # --- making
 
 
-def film_sound(scenes: list[Scene], material: Material, seed: str) -> FloatArray:
-    """The sound of a film: its footage's own where it has any, made sound elsewhere."""
+def film_sound(scenes: Sequence[Scene], clips: Sequence[Path], seed: str) -> FloatArray:
+    """The sound of a film: its footage's own where it has any, made sound with clips elsewhere."""
     lengths = [round(scene.seconds * RATE_HZ) for scene in scenes]
-    sound = _with_clips(made_sound(sum(lengths) / RATE_HZ, seed), material, seed)
+    sound = _with_clips(made_sound(sum(lengths) / RATE_HZ, seed), clips, seed)
     start = 0
     for scene, length in zip(scenes, lengths, strict=True):
         own = _own_sound(scene, length) if isinstance(scene, Footage) else None
@@ -120,13 +120,13 @@ def _add(sound: FloatArray, start: int, part: FloatArray) -> None:
     sound[start:end] += part[: end - start]
 
 
-def _with_clips(sound: FloatArray, material: Material, seed: str) -> FloatArray:
-    """Lay a real clip over the made sound here and there."""
-    if not material.sounds:
-        return sound
+def _with_clips(sound: FloatArray, clips: Sequence[Path], seed: str) -> FloatArray:
+    """Lay real clips over the made sound, with gaps between."""
     rng, start = seeded("clips", seed), 0
-    while start < len(sound):
-        clip = _read(material.sounds[int(rng.integers(len(material.sounds)))], 0.0, 5.0)
+    for path in clips:
+        if start >= len(sound):
+            break
+        clip = _read(path, 0.0, 5.0)
         end = min(len(sound), start + len(clip))
         sound[start:end] = 0.4 * sound[start:end] + 0.8 * clip[: end - start]
         start = end + round(rng.uniform(2, 9) * RATE_HZ)

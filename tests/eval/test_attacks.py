@@ -159,6 +159,13 @@ def test_no_still_of_a_reference_shows_elsewhere(plans: dict[str, Plan]) -> None
     assert not together & others
 
 
+def test_no_two_films_share_a_sound() -> None:
+    material = replace(BARE, sounds=tuple(Path(f"{n}.ogg") for n in range(100)))
+    films = make_plan(material, split="dev", size="small")
+    clips = [clip for film in (*films.references, *films.distractors) for clip in film.clips]
+    assert len(clips) == len(set(clips)) == 96
+
+
 def test_full_plan_has_every_edit_at_every_strength() -> None:
     plan = make_plan(BARE, split="test", size="full")
     singles = {
