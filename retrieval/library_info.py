@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retrieval.catalog import Catalog
+from retrieval.sound_print import PRINT_VERSION
 from retrieval.types import EncoderId
 from retrieval.vectors import IndexState, ShotVectors
 
@@ -26,6 +27,11 @@ class LibraryInfo:
     """Of the library directory (catalog, index, cache), not of the films."""
     encoder: EncoderId | None
     """None while no vectors are stored."""
+    copy_encoder: EncoderId | None
+    """What described the frames for match; None while none are stored."""
+    num_without_copies: int
+    """Videos from before frames were described and sound was listened to: match cannot compare
+    them whole until they are ingested again."""
     generation: str
     index: str
     """Backend name."""
@@ -53,6 +59,8 @@ def describe_library(catalog: Catalog, *, backend: str, vectors: ShotVectors | N
         hours=totals.duration_seconds / 3600,
         size_bytes=_directory_bytes(catalog.library),
         encoder=encoder,
+        copy_encoder=catalog.encoder("copy"),
+        num_without_copies=len(catalog.videos_without_copies(sound_print_version=PRINT_VERSION)),
         generation=catalog.generation(),
         index=backend,
         index_state=shots.state() if shots else "empty",

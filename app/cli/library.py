@@ -104,6 +104,8 @@ def _library_info(state: "LibraryInfo", *, as_json: bool) -> None:
         "generation": state.generation,
         "index": state.index,
         "index_state": state.index_state,
+        "copy_encoder": None if state.copy_encoder is None else state.copy_encoder.name,
+        "num_without_copies": state.num_without_copies,
     }
     if as_json:
         print_json(values)
@@ -118,6 +120,11 @@ def _library_info(state: "LibraryInfo", *, as_json: bool) -> None:
         ("Index", state.index),
         ("On disk", f"{state.size_bytes / 1e6:.1f} MB"),
     )
+    if state.num_without_copies:
+        print(
+            f"\n{state.num_without_copies} films are from an earlier version and cannot be matched "
+            "whole: run `sceneprint ingest` on their files again"
+        )
 
 
 def _print_pairs(*pairs: tuple[str, str]) -> None:
