@@ -82,11 +82,11 @@ class _Drawing:
 def _facts(
     engine: Engine, made_at: datetime, settings: Sequence[tuple[str, str]]
 ) -> list[tuple[str, str]]:
-    encoder = engine.catalog.encoder()
+    encoder = engine.catalog.encoder("copy")
     return [
         ("Made", made_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")),
         ("Program", f"Sceneprint {version('sceneprint')}"),
-        ("Encoder", "none" if encoder is None else f"{encoder.name}, {encoder.hash[:16]}"),
+        ("Copy encoder", "none" if encoder is None else f"{encoder.name}, {encoder.hash[:16]}"),
         *settings,
     ]
 
@@ -100,7 +100,7 @@ def _suspect(
     path = result.query_path
     return {
         "name": readable(names.get(path, path.name)),
-        "length": clock(result.query_seconds),
+        "length": clock(result.query_seconds) if result.query_seconds else "still image",
         "hash": _sha256(path),
         "notes": result_notes(result),
         "unreadable": [
