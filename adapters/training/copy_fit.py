@@ -36,13 +36,13 @@ class CopyFitConfig:
         spread: weight of the entropy term.
     """
 
-    epochs: int = 16
+    epochs: int = 30
     batch: int = 512
-    views: int = 2
+    views: int = 3
     rate: float = 1e-3
     decay: float = 0.02
     temperature: float = 0.05
-    spread: float = 1.0
+    spread: float = 5.0
 
 
 def fit_copy_head(
