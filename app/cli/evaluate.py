@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from app.cli.evaluate_few_shot import eval_few_shot
 from app.cli.options import DeviceOption, EncoderOption, JsonOption, RuntimeOption, open_engine
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ eval_app = typer.Typer(
     help="Measure quality on data sets.\n\nExample: sceneprint eval retrieval --data flickr8k",
     no_args_is_help=True,
 )
+
+eval_app.command("few-shot")(eval_few_shot)
 
 
 @eval_app.command("retrieval")
