@@ -108,7 +108,7 @@ def without_known(result: MatchResult, known: Mapping[str, Sequence[Match]]) -> 
     """
     kept, left_out = [], Counter[str]()
     for match in result.matches:
-        name = next((one for one in known if _covered(match, known[one]) >= MIN_COVERED), None)
+        name = next((one for one in known if _explains(known[one], match)), None)
         if name is None:
             kept.append(match)
         else:
@@ -120,6 +120,14 @@ def without_known(result: MatchResult, known: Mapping[str, Sequence[Match]]) -> 
 def _note(name: str, count: int) -> str:
     matches = "1 match was" if count == 1 else f"{count} matches were"
     return f"{matches} left out: known from the bank {name}"
+
+
+def _explains(known: Sequence[Match], match: Match) -> bool:
+    """Whether a bank has all that agrees: known pictures do not excuse the sound over them."""
+    return all(
+        _covered(match, [item for item in known if modality in item.modalities]) >= MIN_COVERED
+        for modality in match.modalities
+    )
 
 
 def _covered(match: Match, known: Sequence[Match]) -> float:

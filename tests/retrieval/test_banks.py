@@ -41,6 +41,13 @@ def test_pieces_that_overlap_count_once() -> None:
     assert without_known(_result(match), {"logos": pieces}).matches == (match,)
 
 
+def test_known_pictures_do_not_excuse_the_sound_over_them() -> None:
+    match = replace(_at(0.0, 10.0), modalities=("picture", "sound"))
+    pictures, sound = _at(0.0, 10.0), replace(_at(2.0, 9.0), modalities=("sound",))
+    assert without_known(_result(match), {"logos": [pictures]}).matches == (match,)
+    assert without_known(_result(match), {"logos": [pictures, sound]}).matches == ()
+
+
 @pytest.mark.parametrize("name", ["", "..", "a/b", ".hidden", "-x", "a" * 65, "a.b", "a\n"])
 def test_names_are_never_paths(name: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="name of a bank"):
