@@ -61,7 +61,9 @@ def write_copy_output(
     with _replaced(out_dir) as folder:
         shutil.copytree(source, folder, dirs_exist_ok=True)
         model = _exported(head, FEATURES, folder)
-        fragment = head_fragment(feature_fragment(taps), model, output="copy")
+        fragment = head_fragment(
+            feature_fragment(taps), model, output="copy", dim=background.shape[1]
+        )
         (folder / FILE).write_bytes(fragment.SerializeToString())
         _write_background(folder, background)
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))

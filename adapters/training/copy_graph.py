@@ -76,7 +76,7 @@ def feature_fragment(taps: Taps) -> ModelProto:
     return fragment
 
 
-def head_fragment(features: ModelProto, head: ModelProto, *, output: str) -> ModelProto:
+def head_fragment(features: ModelProto, head: ModelProto, *, output: str, dim: int) -> ModelProto:
     """Joins the features with a head, a whole model from `FEATURES` to one output.
 
     Args:
@@ -84,6 +84,7 @@ def head_fragment(features: ModelProto, head: ModelProto, *, output: str) -> Mod
         head: its input is called `FEATURES`; other names get a prefix, so that they cannot meet a
             name of the picture network.
         output: name of the head's output in the joined graph.
+        dim: its length.
     """
     joined = ModelProto()
     joined.CopyFrom(features)
@@ -100,8 +101,7 @@ def head_fragment(features: ModelProto, head: ModelProto, *, output: str) -> Mod
         stored = joined.graph.initializer.add()
         stored.CopyFrom(tensor)
         stored.name = f"copy/{tensor.name}"
-    width = graph.output[0].type.tensor_type.shape.dim[1].dim_value
-    _add_output(joined, output, width)
+    _add_output(joined, output, dim)
     return joined
 
 

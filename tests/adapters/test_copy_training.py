@@ -211,7 +211,9 @@ def test_copy_output_comes_on_top_of_an_untouched_network(
     out, figures, seen = trained
     assert (out / "image.onnx").read_bytes() == (tower / "image.onnx").read_bytes()
     network = (out / "image.onnx").read_bytes() + (out / "copy.onnx").read_bytes()
-    onnx.checker.check_model(onnx.load_from_string(network))
+    model = onnx.load_from_string(network)
+    onnx.checker.check_model(model)
+    assert model.graph.output[1].type.tensor_type.shape.dim[1].dim_value == TINY.dim
     embedding, copies = run(network, images(3))
     np.testing.assert_array_equal(embedding, run((tower / "image.onnx").read_bytes(), images(3))[0])
     assert copies.shape == (3, TINY.dim)
