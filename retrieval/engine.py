@@ -8,6 +8,7 @@ reads may come from several threads, and one writer at a time may ingest or remo
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -39,9 +40,11 @@ if TYPE_CHECKING:
     from retrieval.encoders.base import PictureTextEncoder
     from retrieval.encoders.copy_base import CopyEncoder
     from retrieval.encoders.runtime import Device
+    from retrieval.label_book import LabelBook
     from retrieval.match_frames import FramePair
     from retrieval.match_matrix import MatchMatrix
     from retrieval.media.limits import MediaLimits
+    from retrieval.sound_library import LibrarySounds
     from retrieval.vectors import FrameVectors, ShotVectors
 
 __all__ = ["Engine", "LibraryInfo"]
@@ -56,7 +59,8 @@ class Engine:
         library: Directory of the library.
         encoder: A loaded encoder, or a name for the encoder registry (`builtin`).
         copy_encoder: What describes frames for copy matching: a loaded one, or a name for its
-            registry (`builtin`).
+            registry; `builtin` is the second output of `encoder` where it has one, else that of
+            the shipped encoder.
         index: Name of the vector index backend (`faiss`, `exact`).
         limits: Bounds on media files; None for the defaults.
         runtime: What runs the encoder: `auto` (its own choice), `onnxruntime`, `openvino`.
@@ -92,6 +96,7 @@ class Engine:
         self._copy_encoder: CopyEncoder | None = None
         self._shot_vectors: ShotVectors | None = None
         self._frame_vectors: FrameVectors | None = None
+        self._library_sounds: LibrarySounds | None = None
         self._lock = threading.RLock()
 
     def __enter__(self) -> Self:
@@ -135,11 +140,17 @@ class Engine:
             return self._copy_encoder
 
     def _load_copy_encoder(self) -> "CopyEncoder":
-        if not isinstance(self._copy_encoder_spec, str):
-            return self._copy_encoder_spec
-        from retrieval.encoders.copy_search import SearchCopyEncoder
+        spec = self._copy_encoder_spec
+        if not isinstance(spec, str):
+            return spec
+        own = self.encoder.copy_encoder() if spec == "builtin" else None
+        if own is not None:
+            return own
+        from retrieval.encoders.copy_registry import load_copy_encoder
 
-        return SearchCopyEncoder(self.encoder)
+        return load_copy_encoder(
+            spec, runtime=self._runtime, device=self._device, shared=self._encoder
+        )
 
     @property
     def limits(self) -> "MediaLimits":
@@ -171,6 +182,16 @@ class Engine:
             if self._frame_vectors is None:
                 self._frame_vectors = FrameVectors(self.catalog, encoder.id, backend=self._index)
             return self._frame_vectors
+
+    @property
+    def library_sounds(self) -> "LibrarySounds":
+        """The sound of the library with its derived index."""
+        from retrieval.sound_library import LibrarySounds
+
+        with self._lock:
+            if self._library_sounds is None:
+                self._library_sounds = LibrarySounds(self.catalog, limits=self.limits)
+            return self._library_sounds
 
     def warm_up(self) -> None:
         """Load encoder and shot index now, so that the first search is as fast as the next."""
@@ -285,12 +306,13 @@ class Engine:
         found = match(
             query,
             catalog=self.catalog,
-            encoder=self.encoder,
+            encoder=self.copy_encoder,
             vectors=self.frame_vectors,
             limits=self.limits,
             min_score=min_score,
             min_seconds=min_seconds,
             video=video,
+            sounds=partial(self.library_sounds.find, should_stop=should_stop),
             progress=progress,
             should_stop=should_stop,
         )
@@ -448,6 +470,13 @@ class Engine:
         from retrieval.match_frames import match_frames
 
         return match_frames(match, limits=self.limits)
+
+    @property
+    def labels(self) -> "LabelBook":
+        """The labels that people gave to its films: import, list, export, check, remove."""
+        from retrieval.label_book import LabelBook
+
+        return LabelBook(self.catalog, limits=self.limits)
 
     # --- banks of known non-matches
 

@@ -1,106 +1,88 @@
 """Copy match: which segments of the library's films a file shows, aligned on both sides.
 
-In three steps, each cheaper than the next would be without it. The query is decoded at two frames
-a second and embedded; its nearest reference frames vote for places where it may run in step with a
-reference (`match_voting`); there the reference's file is opened and the pictures themselves are
-compared (`match_verify`). Where that file is gone, the stored embeddings have to do, under a
-stricter rule.
+In steps, each cheaper than the next would be without it. The query is decoded at two frames a
+second and described, whole and in frames found within it (`match_query`); nearest reference frames
+say which videos to compare it with (`match_candidates`); an aligner finds runs in step with them
+(`match_aligners`); there the reference's file is opened and pictures are compared (`match_verify`).
+Sound is matched beside, and each match gets the probability that it is a copy
+(`match_calibration`).
 """
 
-import logging
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from retrieval.catalog import Catalog
-from retrieval.embedding import FrameEmbedder
-from retrieval.errors import InvalidInputError, MediaError, NotFoundError, OperationCancelled
-from retrieval.match_candidates import find_candidates
-from retrieval.match_layout import describe
-from retrieval.match_lines import SPEEDS
-from retrieval.match_stored import align_stored
-from retrieval.match_verify import Alignment, QueryFrames, ReferenceFrames, align, extend, glance
-from retrieval.match_voting import Candidate
-from retrieval.media.frames import sampled_frames
-from retrieval.media.probe import probe
-from retrieval.sampling import MAX_SIDE
-from retrieval.types import (
-    FloatArray,
-    Match,
-    MatchEvidence,
-    MatchResult,
-    Progress,
-    ProgressCallback,
-    Segment,
-    Video,
-)
+from retrieval.errors import InvalidInputError, NotFoundError, OperationCancelled
+from retrieval.match_aligners import create_aligner
+from retrieval.match_calibration import load_calibration
+from retrieval.match_evidence import EvidenceScale
+from retrieval.match_finder import Finder
+from retrieval.match_finds import to_matches, without_repeats
+from retrieval.match_query import QueryPictures
+from retrieval.match_reading import Suspect, open_suspect
+from retrieval.match_views import QueryView
+from retrieval.types import Box, MatchResult, Progress, ProgressCallback, Video
 
 if TYPE_CHECKING:
-    from retrieval.encoders.base import PictureTextEncoder
+    from retrieval.encoders.copy_base import CopyEncoder
     from retrieval.media.limits import MediaLimits
+    from retrieval.sound_match import SoundMatch
     from retrieval.vectors import FrameVectors
 
 __all__ = ["match"]
 
-logger = logging.getLogger(__name__)
+SHORT_SECONDS = 2.0
 
-QUERY_STEP_SECONDS = 0.5
-NUM_GLANCES = 3
-MARGIN_SECONDS = 3.0
-"""Query beyond a candidate's frames that is looked at as well."""
-SLACK_SECONDS = 3.0
-"""How far a candidate's line may be off: stored frames may lie some seconds apart."""
-MIN_SEED_SCORE = 0.5
-SURE_SCORE = 0.9
-MIN_EXPLAINED = 0.8
-"""Share of a candidate's query frames that a match must cover to explain it."""
-MIN_SPEED, MAX_SPEED = 0.98 * float(SPEEDS[0]), 1.02 * float(SPEEDS[-1])
-"""Fitting may move a line a little beyond the speeds that are tried; farther, it has slipped."""
-NUM_EVIDENCE = 8
-MAX_OVERLAP = 0.5
-"""Share of a match's query that a better match of the same video may cover before it is the same
-find again."""
+SoundMatcher = Callable[[Path, float], "list[SoundMatch] | None"]
+"""From a query's path and the least seconds to what its sound matches; None for silence."""
 
 
 def match(
     query: Path,
     *,
     catalog: Catalog,
-    encoder: "PictureTextEncoder",
+    encoder: "CopyEncoder",
     vectors: "FrameVectors",
     limits: "MediaLimits",
     min_score: float = 0.5,
     min_seconds: float = 2.0,
     video: str | None = None,
+    aligner: str | None = None,
+    sounds: SoundMatcher | None = None,
     progress: ProgressCallback | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> MatchResult:
     """Find segments of the library's films in a file.
 
     Args:
-        query: A media file; it need not be in the library.
+        query: A film, a sound file or a still image; it need not be in the library.
         catalog: The library.
-        encoder: What its vectors were made with.
-        vectors: Its frame embeddings and their index.
+        encoder: What its frames were described with.
+        vectors: Its frames' descriptors and their index.
         limits: Bounds on the query.
-        min_score: Least mean similarity of the pictures in a match, in [0, 1].
-        min_seconds: Least length of the query side of a match.
+        min_score: Least probability of a match, in [0, 1], with videos that have no threshold of
+            their own.
+        min_seconds: Least length of the query side of a match; a query that is shorter itself
+            may match with all of it.
         video: Look only for this video (id, start of an id, path or file name).
+        aligner: Name of the temporal aligner; None for the default.
+        sounds: Matches the sound; None to look at pictures alone.
         progress: Told in seconds of the query, then in places looked at.
         should_stop: Asked often.
 
     Returns:
-        The matches, best first; those of one video do not overlap by more than half.
+        The matches, best first; those of one video do not overlap by more than half. Parts that
+        cannot be decoded are named, and do not hinder the rest.
 
     Raises:
         InvalidInputError: A value out of range.
         NotFoundError: The query or video does not exist, or the library is empty.
-        MediaError: The query cannot be read.
+        MediaError: The query cannot be read at all.
         OperationCancelled: `should_stop` said so.
     """
     if not 0.0 <= min_score <= 1.0:
@@ -113,15 +95,29 @@ def match(
             f"the library {catalog.library} holds no videos yet; add some with "
             "`sceneprint ingest PATH`"
         )
+    suspect = open_suspect(query, limits=limits)
     report = _Reporter(query.name, progress, should_stop)
-    frames = _query_frames(query, encoder, limits, report)
-    candidates = find_candidates(frames, vectors, video_id)
-    finder = _Finder(frames, catalog, encoder, min_seconds=min_seconds)
-    for number, candidate in enumerate(candidates):
-        report("match", number, len(candidates), "places")
-        finder.look(candidate)
-    found = finder.matches(query, min_score=min_score)
-    return MatchResult(query, frames.duration_seconds, tuple(found))
+    finder = Finder(
+        catalog=catalog,
+        vectors=vectors,
+        encoder_id=encoder.id,
+        run=encoder.encode_pictures,
+        scale=EvidenceScale.of(encoder),
+        calibration=load_calibration(),
+        aligner=create_aligner() if aligner is None else create_aligner(aligner),
+        limits=limits,
+        video_id=video_id,
+    )
+    run = _Run(suspect, finder, encoder, report)
+    run.pictures()
+    least = _least_seconds(suspect, min_seconds)
+    run.sounds(sounds, least, catalog, video_id)
+    return run.result(min_score=min_score, min_seconds=least)
+
+
+def _least_seconds(suspect: Suspect, wanted: float) -> float:
+    """The length that is asked for; a suspect that is shorter may match with most of it."""
+    return wanted if suspect.duration_seconds > SHORT_SECONDS else 0.0
 
 
 @dataclass
@@ -146,207 +142,114 @@ class _Reporter:
                 )
             )
 
-
-# --- the query
-
-
-def _query_frames(
-    path: Path, encoder: "PictureTextEncoder", limits: "MediaLimits", report: _Reporter
-) -> QueryFrames:
-    """Decode the query at two frames a second; embeddings and layouts of them."""
-    info = probe(path, limits=limits)
-    layouts: list[FloatArray] = []
-    if not info.has_picture:
-        raise MediaError(f"{path.name} has no picture; only pictures are matched")
-    with FrameEmbedder(
-        encoder, on_batch=lambda images: layouts.append(describe(images))
-    ) as embedder:
-        frames = sampled_frames(
-            path,
-            every_seconds=QUERY_STEP_SECONDS,
-            max_side=MAX_SIDE,
-            limits=limits,
-            should_stop=report.should_stop,
-        )
-        for number, frame in enumerate(frames):
-            if number % 8 == 0:
-                report("decode", frame.seconds, max(info.duration_seconds, frame.seconds), "s")
-            embedder.add(frame.seconds, frame.image)
-        embedded = embedder.finish()
-    if not layouts:
-        raise MediaError(f"no picture of {path.name} can be decoded")
-    duration = max(info.duration_seconds, float(embedded.times[-1]))
-    return QueryFrames(embedded.times, embedded.vectors, np.concatenate(layouts), duration)
+    def places(self, done: int, total: int) -> None:
+        """Report places looked at."""
+        self("match", done, total, "places")
 
 
-# --- finding
-
-
-@dataclass(frozen=True)
-class _Found:
-    video: Video
-    alignment: Alignment
-
-    @property
-    def gain(self) -> float:
-        """How much it explains: frames times how sure they are."""
-        return self.alignment.score * (self.alignment.last - self.alignment.first + 1)
-
-
-class _Finder:
-    """Looks at candidates one after the other and keeps what holds."""
+class _Run:
+    """One match, from reading the suspect to its result."""
 
     def __init__(
-        self,
-        query: QueryFrames,
-        catalog: Catalog,
-        encoder: "PictureTextEncoder",
-        *,
-        min_seconds: float,
+        self, suspect: Suspect, finder: Finder, encoder: "CopyEncoder", report: _Reporter
     ) -> None:
-        self._query = query
-        self._catalog = catalog
+        self._suspect, self._finder, self._report = suspect, finder, report
         self._encoder = encoder
-        self._min_seconds = min_seconds
-        self._videos: dict[str, Video] = {}
-        self._references: dict[str, ReferenceFrames | None] = {}
-        self._found: list[_Found] = []
+        self._notes: list[str] = []
+        self._bars: dict[int, Box | None] = {}
+        self._heard: list[tuple[Video, SoundMatch]] = []
 
-    def look(self, candidate: Candidate) -> None:
-        """Check one candidate."""
-        if self._is_explained(candidate):
+    def pictures(self) -> None:
+        """Look at the pictures: whole, and in the frames found within them."""
+        if not self._suspect.has_picture:
+            self._notes.append("there is no picture: only the sound was compared")
             return
-        video = self._video(candidate.video_id)
-        if video is None:
-            return
+        kept = QueryPictures(self._encoder.encode_pictures)
         try:
-            alignment = self._aligned(candidate, video)
-        except MediaError as exc:
-            logger.warning("comparing by stored embeddings only: %s", exc)
-            self._references[video.video_id] = None
-            alignment = self._aligned(candidate, video)
-        if alignment is None or not MIN_SPEED <= alignment.line.speed <= MAX_SPEED:
+            views = self._read(kept)
+            self._note_pictures(views[0])
+            self._finder.look(views, self._report.places)
+            self._finder.finds = without_repeats(self._finder.finds)
+            self._bars = {
+                place: kept.bars_at(find.segment.start_seconds)
+                for place, find in enumerate(self._finder.finds)
+            }
+        finally:
+            kept.close()
+
+    def sounds(
+        self, matcher: "SoundMatcher | None", min_seconds: float, catalog: Catalog, only: str | None
+    ) -> None:
+        """Match the sound, where there is any."""
+        info = self._suspect.info
+        if matcher is None or info is None or not info.has_sound:
+            if info is not None and not info.has_picture:
+                self._notes.append("the sound was not compared")
             return
-        item = _Found(video, alignment)
-        if self._query_segment(item).duration_seconds >= self._min_seconds:
-            self._found.append(item)
+        self._report("match", 0, 0, "sound")
+        found = matcher(self._suspect.path, min_seconds)
+        if found is None:
+            self._notes.append("the sound is silent throughout")
+            return
+        for item in found:
+            if only is None or item.video_id == only:
+                with suppress(NotFoundError):  # removed meanwhile
+                    self._heard.append((catalog.video(item.video_id), item))
 
-    def matches(self, path: Path, *, min_score: float) -> list[Match]:
-        """What was found, best first, without finding the same thing twice."""
-        kept: list[_Found] = []
-        for item in sorted(self._found, key=lambda item: -item.gain):
-            if item.alignment.score >= min_score and not any(
-                self._overlaps(item, other) for other in kept
-            ):
-                kept.append(item)
-        matches = [self._match(path, item) for item in kept]
-        return sorted(matches, key=lambda item: (-item.score, item.query_segment.start_seconds))
-
-    def _aligned(self, candidate: Candidate, video: Video) -> Alignment | None:
-        places = np.flatnonzero(
-            (self._query.times >= candidate.pairs.query_times.min() - MARGIN_SECONDS)
-            & (self._query.times <= candidate.pairs.query_times.max() + MARGIN_SECONDS)
+    def result(self, *, min_score: float, min_seconds: float) -> MatchResult:
+        """All that was found, as asked for."""
+        suspect = self._suspect
+        matches = to_matches(
+            suspect.path,
+            self._finder.finds,
+            self._heard,
+            duration_seconds=suspect.duration_seconds,
+            bars=self._bars,
+            calibration=load_calibration(),
         )
-        first, last = int(places[0]), int(places[-1])
-        ref = self._reference(video)
-        if ref is None:
-            times, stored = self._catalog.frame_vectors(self._encoder.id, video.video_id)
-            return align_stored(self._query, times, stored, candidate.line)
-        best = candidate.pairs.select(np.arange(min(NUM_GLANCES, len(candidate.pairs.weights))))
-        if not glance(self._query, best.query_places.tolist(), ref, best.ref_times.tolist()):
-            return None
-        found = align(self._query, first, last, ref, candidate.line, slack=SLACK_SECONDS)
-        if found is None or found.score < MIN_SEED_SCORE:
-            return None
-        for direction in (1, -1):
-            found = extend(self._query, found, ref, direction=direction)
-        return found
-
-    def _reference(self, video: Video) -> ReferenceFrames | None:
-        """The reference's own file, where it still is what was ingested."""
-        if video.video_id not in self._references:
-            try:
-                is_there = video.path.stat().st_size == video.size_bytes
-            except OSError:
-                is_there = False
-            if not is_there:
-                logger.warning("%s is not where it was: its stored frames are compared", video.path)
-            self._references[video.video_id] = ReferenceFrames(video.path) if is_there else None
-        return self._references[video.video_id]
-
-    def _video(self, video_id: str) -> Video | None:
-        if video_id not in self._videos:
-            try:
-                self._videos[video_id] = self._catalog.video(video_id)
-            except NotFoundError:  # removed meanwhile
-                return None
-        return self._videos[video_id]
-
-    def _query_segment(self, item: _Found) -> Segment:
-        """From the first frame that shows the reference to one step after the last.
-
-        It ends where the line leaves the reference: a still picture goes on resembling its last
-        frame, but nothing of it is copied any more.
-        """
-        alignment, line = item.alignment, item.alignment.line
-        leaves_at = (item.video.duration_seconds - line.offset_seconds) / line.speed
-        start = float(self._query.times[alignment.first])
-        end = float(self._query.times[alignment.last]) + self._query.step_seconds
-        start = max(start, -line.offset_seconds / line.speed)
-        return Segment(start, max(start, min(end, leaves_at, self._query.duration_seconds)))
-
-    def _is_explained(self, candidate: Candidate) -> bool:
-        """Whether a match of the same video covers the candidate's query frames already.
-
-        On the same line, any match does; elsewhere in the video only a sure one, which the
-        candidate could not displace: a still scene resembles itself at a hundred offsets.
-        """
-        times = candidate.pairs.query_times
-        for item in self._found:
-            if item.video.video_id != candidate.video_id:
-                continue
-            segment = self._query_segment(item)
-            inside = (times >= segment.start_seconds) & (times < segment.end_seconds)
-            if item.alignment.score < SURE_SCORE:
-                off = np.abs(item.alignment.line.at(times) - candidate.pairs.ref_times)
-                inside &= off <= SLACK_SECONDS
-            if np.mean(inside) >= MIN_EXPLAINED:
-                return True
-        return False
-
-    def _overlaps(self, item: _Found, other: _Found) -> bool:
-        if item.video.video_id != other.video.video_id:
-            return False
-        mine, theirs = self._query_segment(item), self._query_segment(other)
-        return mine.intersection_seconds(theirs) > MAX_OVERLAP * mine.duration_seconds
-
-    def _match(self, path: Path, item: _Found) -> Match:
-        alignment, line = item.alignment, item.alignment.line
-        segment = self._query_segment(item)
-        ends = line.at(np.array([segment.start_seconds, segment.end_seconds]))
-        start = float(np.clip(ends[0], 0.0, item.video.duration_seconds))
-        end = float(np.clip(ends[1], start, max(start, item.video.duration_seconds)))
-        return Match(
-            query_path=path,
-            query_segment=segment,
-            ref_video=item.video,
-            ref_segment=Segment(start, end),
-            score=alignment.score,
-            similarity=alignment.score,
-            speed_ratio=line.speed,
-            evidence=self._evidence(alignment),
+        shown = [
+            item
+            for item in matches
+            if item.score >= _least_score(item.ref_video, min_score)
+            and item.query_segment.duration_seconds >= min_seconds - 1e-6
+        ]
+        return MatchResult(
+            suspect.path,
+            suspect.duration_seconds,
+            tuple(shown),
+            unreadable=tuple(suspect.unreadable),
+            notes=tuple(dict.fromkeys(self._notes)),
         )
 
-    def _evidence(self, alignment: Alignment) -> tuple[MatchEvidence, ...]:
-        """Frames spread over the match, of each stretch the most alike."""
-        telling = np.flatnonzero(np.isfinite(alignment.similarities))
-        chosen = []
-        for part in np.array_split(telling, min(NUM_EVIDENCE, max(1, len(telling)))):
-            if len(part) == 0:
-                continue
-            best = int(part[np.argmax(alignment.similarities[part])])
-            seconds = float(self._query.times[alignment.first + best])
-            ref = max(0.0, float(alignment.line.at(np.array([seconds]))[0]))
-            score = float(np.clip(alignment.similarities[best], 0.0, 1.0))
-            chosen.append(MatchEvidence(seconds, ref, score))
-        return tuple(chosen)
+    def _read(self, kept: QueryPictures) -> list[QueryView]:
+        total = self._suspect.duration_seconds
+        for number, frame in enumerate(self._suspect.frames(self._report.should_stop)):
+            if number % 8 == 0:
+                self._report("decode", frame.seconds, max(total, frame.seconds), "s")
+            kept.add(frame)
+        return kept.finish()
+
+    def _note_pictures(self, plain: QueryView) -> None:
+        """Say what a person should know about the suspect."""
+        if self._suspect.is_still:
+            self._notes.append(
+                "the query is a still image: a match says where its picture is shown, it has no "
+                "length"
+            )
+        elif self._suspect.duration_seconds < SHORT_SECONDS:
+            self._notes.append(
+                f"the query is only {self._suspect.duration_seconds:.1f} s long: a match rests on "
+                f"{len(plain)} frames"
+            )
+        if not plain.layouts(slice(None)).any():
+            self._notes.append("the picture is black or one even tone throughout")
+        elif plain.is_plain.all():
+            self._notes.append("the picture shows next to nothing throughout")
+        if self._suspect.unreadable:
+            lost = sum(part.duration_seconds for part in self._suspect.unreadable)
+            self._notes.append(f"{lost:.1f} s of the query could not be decoded")
+
+
+def _least_score(video: Video, min_score: float) -> float:
+    """The video's own threshold, or else what is asked for."""
+    return min_score if video.match_threshold is None else video.match_threshold

@@ -28,10 +28,12 @@ __all__ = [
 SPEEDS = np.unique(np.round(np.append(np.geomspace(0.5, 2.0, 41), [1.0, 1.25, 1.5, 0.75]), 4))
 """Speed ratios that are tried: steps of 3.5 %, and the ones that people use."""
 
-UNUSUAL_SPEED_PENALTY = 0.02
+UNUSUAL_SPEED_PENALTY = 0.05
 """Share of its gain that a line loses when its speed is not 1: on a still picture all lines are
 equally good, and the plain explanation should win."""
 
+UNTOLD_SECONDS = 0.25
+"""Drift over a run that may as well be an error of the moments at its ends."""
 CODER_NOISE = 0.008
 """Rise of a similarity over its median that the coding of a still picture makes by itself."""
 
@@ -220,8 +222,8 @@ def moments(
 def fit_line(query_times: Times, found: Times, weights: Times, *, near: Line) -> Line:
     """Least squares through moments, weighted, twice: the second time without outliers.
 
-    The speed is only fitted where the frames move and spread enough to tell it, and a speed within
-    1.5 % of 1 (2.5 % in a run of a few seconds) is taken as 1: that is how film plays.
+    The speed is only fitted where the frames move and spread enough to tell it, and one that sets
+    the ends apart by less than moments can tell is taken as 1: that is how film plays.
     """
     line = near
     for tolerance in (0.6, 0.3):
@@ -236,7 +238,7 @@ def fit_line(query_times: Times, found: Times, weights: Times, *, near: Line) ->
         if is_telling and np.sqrt(spread / kept.sum()) > 0.7:  # seconds: a run of some 2.5 s
             slope = float(np.sum(kept * centred * (found - np.average(found, weights=kept))))
             speed = slope / spread
-        if abs(speed - 1.0) < (0.015 if np.ptp(query_times) > 6.0 else 0.025):
+        if abs(speed - 1.0) * float(np.ptp(query_times)) < UNTOLD_SECONDS:
             speed = 1.0
         line = Line(speed, float(np.average(found, weights=kept)) - speed * middle)
     return line

@@ -1,21 +1,22 @@
 """The strict half of copy matching: decode the reference where a copy may be, and compare pictures.
 
-Stored frames may lie ten seconds apart, and an embedding cannot tell two takes of one street. So
-the reference's own file is opened around the candidate line, four frames a second are laid beside
-the query's (see `match_layout`), and the line, the crop and the ends of the segment are read off
-their similarities (see `match_lines`).
+Stored frames may lie ten seconds apart, and a descriptor cannot place a moment of a quiet shot. So
+the reference's own file is opened around a run that an aligner found, four frames a second are
+laid beside the query's (see `match_layout`), and the line, the crop and the ends of the segment
+are read off their similarities (see `match_lines`). Where layouts cannot agree (a camera before a
+screen, a turned picture), descriptors of frames decoded around both ends have to do.
 """
 
-from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.match_layout import COARSE_WINDOWS, FULL, Window, describe, nearby_windows
+from retrieval.match_aligners.base import AlignedRun
+from retrieval.match_evidence import EvidenceScale
 from retrieval.match_lines import (
+    SPEEDS,
     Line,
     Run,
     along,
@@ -25,55 +26,41 @@ from retrieval.match_lines import (
     run_along,
     sharpest_line,
 )
-from retrieval.media.frames import sampled_frames
-from retrieval.media.letterbox import crop_bars
+from retrieval.match_reference import ReferenceFrames
+from retrieval.match_views import QueryView
+from retrieval.match_windows import Sight, best_sight
 from retrieval.types import FloatArray
 
-__all__ = ["Alignment", "QueryFrames", "ReferenceFrames", "align", "extend"]
+__all__ = ["Alignment", "Verifier"]
 
 Times = NDArray[np.float64]
+MIN_SPEED, MAX_SPEED = 0.48, 2.08
+"""Fitting may move a line a little beyond the speeds that are tried; farther, it has slipped."""
 THRESHOLD = 0.45
 """Similarity that neither speaks for a copy nor against it; unrelated films stay below it."""
-GLANCE_THRESHOLD = 0.35
-"""At a glance (one stored frame, up to a quarter of a second off) a copy is at least this alike."""
-SURE_FULL = 0.85
-"""Similarity of whole frames from which nobody need look for a crop."""
-REF_STEP_SECONDS = 0.25
-BLOCK_SECONDS = 10.0
-MAX_BLOCKS = 64
+MIN_LAYOUT_SCORE = 0.55
+MIN_FRAMES = 3
 REACH = 0.3
 """Seconds between a line and a reference frame that still count as meeting."""
+STORED_REACH = 0.75
 CHUNK_SECONDS = 10.0
+MARGIN_SECONDS = 3.0
+"""Query beyond a run that is looked at as well."""
+OFF_PEAK_COST = 4.0
+"""Similarity lost for each unit by which a pair is below the best moment of its query frame."""
+MAX_OFF_PEAK = 0.5
+SURE_SPEED_SECONDS = 8.0
+"""Runs that are shorter do not tell their speed before the reference is opened."""
+SLACK_SECONDS = 2.5
+"""How far a run's line may be off."""
+LONG_SECONDS = 40.0
+"""Runs longer than this are looked at near both ends alone."""
+MIN_REST_SECONDS = 1.5
+MAX_PARTS = 4
+SURE_EVIDENCE = 0.5
 
 
-@dataclass(frozen=True)
-class QueryFrames:
-    """The frames of a query.
-
-    Attributes:
-        times: (Q,) seconds, rising.
-        vectors: (Q, D) embeddings, unit norm.
-        layouts: (Q, L) layouts, all zero for flat frames.
-        duration_seconds: Of the whole query.
-    """
-
-    times: Times
-    vectors: FloatArray
-    layouts: FloatArray
-    duration_seconds: float
-
-    @property
-    def is_flat(self) -> NDArray[np.bool_]:
-        """(Q,) whether a frame shows nothing."""
-        return np.asarray(~self.layouts.any(axis=1))
-
-    @property
-    def step_seconds(self) -> float:
-        """Usual time between two frames."""
-        return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 0.5
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Alignment:
     """A run of query frames that shows the reference.
 
@@ -81,10 +68,11 @@ class Alignment:
         line: Where in the reference.
         first: Place of the first query frame.
         last: Place of the last query frame, inclusive.
-        similarities: (last - first + 1,) of each of these frames; NaN where it is flat.
+        similarities: (last - first + 1,) of each of these frames, in [0, 1]; NaN where it is flat.
         moments: When each of them is on in the reference, in seconds, by its own similarity.
         weights: How sure each moment is.
-        window: Part of the reference's frame that the query shows.
+        sight: How the query shows the reference.
+        seen_by: Which likeness `similarities` are of.
     """
 
     line: Line
@@ -93,7 +81,8 @@ class Alignment:
     similarities: FloatArray
     moments: Times
     weights: Times
-    window: Window
+    sight: Sight
+    seen_by: Literal["layout", "descriptor"] = "layout"
 
     @property
     def score(self) -> float:
@@ -102,169 +91,242 @@ class Alignment:
         return float(np.clip(finite.mean(), 0.0, 1.0)) if len(finite) else 0.0
 
 
-class ReferenceFrames:
-    """Dense small frames of one reference file, decoded in blocks and kept while they are near."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._blocks: OrderedDict[int, tuple[Times, list[NDArray[np.uint8]]]] = OrderedDict()
-        self._layouts: dict[tuple[int, Window], FloatArray] = {}
-
-    def layouts(self, start: float, end: float, window: Window) -> tuple[Times, FloatArray]:
-        """Times (R,) and layouts (R, L) of the frames in `[start, end)`, seen through a window.
-
-        Raises:
-            MediaError: The file cannot be read.
-        """
-        numbers = range(
-            max(0, int(start // BLOCK_SECONDS)), int(max(0.0, end) // BLOCK_SECONDS) + 1
-        )
-        times = np.concatenate([self._block(number)[0] for number in numbers])
-        layouts = np.concatenate([self._described(number, window) for number in numbers])
-        inside = (times >= start) & (times < end)
-        return times[inside], layouts[inside]
-
-    def _block(self, number: int) -> tuple[Times, list[NDArray[np.uint8]]]:
-        if number in self._blocks:
-            self._blocks.move_to_end(number)
-            return self._blocks[number]
-        start = number * BLOCK_SECONDS
-        frames = list(
-            sampled_frames(
-                self._path,
-                every_seconds=REF_STEP_SECONDS,
-                start=start,
-                end=start + BLOCK_SECONDS,
-                max_side=160,
-            )
-        )
-        times = np.array([frame.seconds for frame in frames], dtype=np.float64)
-        images = crop_bars([frame.image for frame in frames]) if frames else []
-        self._blocks[number] = times, list(images)
-        if len(self._blocks) > MAX_BLOCKS:
-            oldest, _ = self._blocks.popitem(last=False)
-            self._layouts = {key: item for key, item in self._layouts.items() if key[0] != oldest}
-        return self._blocks[number]
-
-    def _described(self, number: int, window: Window) -> FloatArray:
-        _, images = self._block(number)
-        key = number, window
-        if key not in self._layouts:
-            self._layouts[key] = describe(images, window)
-        return self._layouts[key]
-
-
-def glance(
-    query: QueryFrames, places: Sequence[int], ref: ReferenceFrames, ref_times: Sequence[float]
-) -> bool:
-    """Whether any of a few likely pairs is alike enough to look closer."""
-    for place, seconds in zip(places, ref_times, strict=True):
-        near = np.flatnonzero(np.abs(query.times - query.times[place]) <= 1.0)
-        for window in COARSE_WINDOWS:
-            _, layouts = ref.layouts(seconds - 0.6, seconds + 0.6, window)
-            if len(layouts) and float((query.layouts[near] @ layouts.T).max()) >= GLANCE_THRESHOLD:
-                return True
-    return False
-
-
-def align(
-    query: QueryFrames, first: int, last: int, ref: ReferenceFrames, line: Line, *, slack: float
-) -> Alignment | None:
-    """Find the copied run among query frames `first` to `last`, near a candidate line.
+class Verifier:
+    """Confirms and sharpens runs of one view of the query in one reference.
 
     Args:
-        query: The query.
-        first: First query frame to look at.
-        last: Last query frame, inclusive.
-        ref: The reference.
-        line: Where the copy may be.
-        slack: Seconds by which the line may be off.
-
-    Returns:
-        The best run, or None where nothing is alike.
-
-    Raises:
-        MediaError: The reference cannot be read.
+        view: Frames of the query.
+        bias: (Q,) of its descriptors.
+        scale: Of the copy encoder.
+        ref: The reference's file; None where it is gone.
+        ref_times: (R,) seconds of its stored frames, rising.
+        ref_vectors: (R, C) their descriptors.
     """
-    places = slice(first, last + 1)
-    times, layouts = query.times[places], query.layouts[places]
-    targets = line.at(times)
-    start, end = float(targets.min()) - slack - 1.0, float(targets.max()) + slack + 1.0
-    window = _best_window(times, layouts, ref, line, start, end, slack)
-    if window is None:
-        return None
-    ref_times, described = ref.layouts(start, end, window)
-    similarity = _similarity(layouts, described)
-    seed = best_run(
-        similarity,
-        times,
-        ref_times,
-        threshold=THRESHOLD,
-        reach=REACH,
-        near=line,
-        near_seconds=slack,
-    )
-    if seed is None:
-        return None
-    inside = slice(seed.first, seed.last + 1)
-    sharp = sharpest_line(
-        similarity[inside],
-        times[inside],
-        ref_times,
-        near=seed.line,
-        near_seconds=slack,
-        reach=REACH,
-    )
-    return _alignment(similarity, times, ref_times, sharp, first, window)
 
+    def __init__(
+        self,
+        view: QueryView,
+        bias: FloatArray,
+        scale: EvidenceScale,
+        ref: ReferenceFrames | None,
+        ref_times: Times,
+        ref_vectors: FloatArray,
+    ) -> None:
+        self._view, self._bias, self._scale = view, bias, scale
+        self._ref = ref
+        self._stored = ref_times, ref_vectors
 
-def extend(
-    query: QueryFrames, found: Alignment, ref: ReferenceFrames, *, direction: int
-) -> Alignment:
-    """Follow a copy beyond the window in which it was found, chunk by chunk, while it goes on.
+    def confirm(self, run: AlignedRun) -> list[Alignment]:
+        """The parts of a run that hold, each with its own line: none, one, or a few after cuts.
 
-    Raises:
-        MediaError: The reference cannot be read.
-    """
-    while True:
-        edge = found.last if direction > 0 else found.first
-        chunk = _next_chunk(query, edge, direction)
-        if chunk is None:
+        Raises:
+            MediaError: The reference cannot be read.
+        """
+        found = self._by_layouts(run) if self._ref is not None else []
+        rows = self._view.between(run.query_start, run.query_end)
+        covered = sum(item.last - item.first + 1 for item in found)
+        if covered >= 0.5 * (rows.stop - rows.start):
             return found
-        more = _align_chunk(query, chunk, ref, found)
-        if more is None or not _touches(query, found, more, direction):
-            return found
-        found = _joined(query, found, more)
+        other = self._by_descriptors(run)
+        return found if other is None else [*_apart(found, other), other]
 
+    def evidence_along(self, found: Alignment) -> FloatArray:
+        """Evidence (N,) of a found alignment's frames by stored descriptors; NaN for none near."""
+        rows = slice(found.first, found.last + 1)
+        matrix = self._evidence(rows, self._stored[1])
+        times = self._view.times[rows]
+        return along(matrix, times, self._stored[0], found.line, reach=STORED_REACH)
 
-def _best_window(
-    times: Times,
-    layouts: FloatArray,
-    ref: ReferenceFrames,
-    line: Line,
-    start: float,
-    end: float,
-    slack: float,
-) -> Window | None:
-    """The part of the reference's frame that the query shows: full, or a crop of it."""
+    # --- by layouts
 
-    def fit(window: Window) -> float:
-        ref_times, described = ref.layouts(start, end, window)
+    def _by_layouts(self, run: AlignedRun) -> list[Alignment]:
+        """Align what layouts agree on; what is left of the run beside it is tried again."""
+        waiting = [(run.query_start - MARGIN_SECONDS, run.query_end + MARGIN_SECONDS)]
+        found: list[Alignment] = []
+        for _ in range(MAX_PARTS):
+            if not waiting:
+                break
+            start, end = waiting.pop(0)
+            part = self._align(start, min(end, start + LONG_SECONDS), run.line)
+            if part is None:
+                continue
+            for direction in (1, -1):
+                part = self._extend(part, direction)
+            if any(_overlap(part, other) > 0.5 for other in found):
+                continue
+            found.append(part)
+            begins, ends = self._view.times[part.first], self._view.times[part.last]
+            for rest in ((run.query_start, begins), (ends, run.query_end)):
+                if rest[1] - rest[0] >= MIN_REST_SECONDS and not any(
+                    self._covers(other, *rest) for other in found
+                ):
+                    waiting.append((rest[0] - 1.0, rest[1] + 1.0))
+        return found
+
+    def _covers(self, found: Alignment, start: float, end: float) -> bool:
+        times = self._view.times
+        shared = min(end, times[found.last]) - max(start, times[found.first])
+        return bool(shared > 0.5 * (end - start))
+
+    def _align(self, start: float, end: float, line: Line) -> Alignment | None:
+        """Find the run that layouts agree on in a part of the query, near a line."""
+        rows = self._view.between(start, end)
+        if self._ref is None or rows.stop - rows.start < MIN_FRAMES:
+            return None
+        sight = best_sight(self._view, rows, self._ref, line, slack=SLACK_SECONDS)
+        if sight is None:
+            return None
+        times, layouts = self._view.times[rows], self._view.layouts(rows, sight.turn)
+        targets = line.at(times)
+        ref_times, described = self._ref.layouts(
+            float(targets.min()) - SLACK_SECONDS - 1.0,
+            float(targets.max()) + SLACK_SECONDS + 1.0,
+            sight.window,
+        )
+        similarity = peaked(_similarity(layouts, described), OFF_PEAK_COST)
+        found = _aligned(similarity, times, ref_times, line, rows.start, sight)
+        if found is None or found.score < MIN_LAYOUT_SCORE:
+            return None
+        return found if found.last - found.first + 1 >= MIN_FRAMES else None
+
+    def _extend(self, found: Alignment, direction: int) -> Alignment:
+        """Follow a copy beyond the window in which it was found, chunk by chunk."""
+        while True:
+            edge = found.last if direction > 0 else found.first
+            seconds = float(self._view.times[edge])
+            ends = (
+                (seconds, seconds + CHUNK_SECONDS)
+                if direction > 0
+                else (
+                    seconds - CHUNK_SECONDS,
+                    seconds,
+                )
+            )
+            more = self._align_on(ends[0] + 1e-3 * (direction > 0), ends[1] - 1e-3, found)
+            if more is None or not self._touches(found, more, direction):
+                return found
+            joined = self._joined(found, more)
+            if not MIN_SPEED <= joined.line.speed <= MAX_SPEED:
+                return found
+            found = joined
+
+    def _align_on(self, start: float, end: float, found: Alignment) -> Alignment | None:
+        rows = self._view.between(start, end)
+        if self._ref is None or rows.stop <= rows.start:
+            return None
+        times, layouts = self._view.times[rows], self._view.layouts(rows, found.sight.turn)
+        targets = found.line.at(times)
+        ref_times, described = self._ref.layouts(
+            float(targets.min()) - 2.0, float(targets.max()) + 2.0, found.sight.window
+        )
         if len(ref_times) == 0:
-            return -1.0
-        similarity = layouts @ described.T
-        off = np.abs(ref_times[None, :] - line.at(times)[:, None]) > slack
-        best = np.sort(np.where(off, -1.0, similarity).max(axis=1))
-        return float(best[len(best) // 2 :].mean())
+            return None
+        similarity = peaked(_similarity(layouts, described), OFF_PEAK_COST)
+        line = sharpest_line(
+            similarity,
+            times,
+            ref_times,
+            near=found.line,
+            near_seconds=0.5,
+            speeds=np.array([found.line.speed]),
+            reach=REACH,
+        )
+        return _alignment(similarity, times, ref_times, line, rows.start, found.sight)
 
-    if fit(FULL) >= SURE_FULL:
-        return FULL
-    fits = {window: fit(window) for window in COARSE_WINDOWS}
-    best = max(fits, key=lambda window: fits[window])
-    if fits[best] < GLANCE_THRESHOLD:
-        return None
-    around = {window: fit(window) for window in nearby_windows(best)}
-    return max(around, key=lambda window: around[window])
+    def _touches(self, found: Alignment, more: Alignment, direction: int) -> bool:
+        """Whether the new run goes on where the old one stopped (a second may be missing)."""
+        times = self._view.times
+        gap = (
+            times[more.first] - times[found.last]
+            if direction > 0
+            else times[found.first] - times[more.last]
+        )
+        return bool(gap <= 1.0 + 2 * self._view.step_seconds)
+
+    def _joined(self, found: Alignment, more: Alignment) -> Alignment:
+        """One alignment over both runs, along the line that fits the frames of both."""
+        first, last = min(found.first, more.first), max(found.last, more.last)
+        times = self._view.times[first : last + 1]
+        similarities = np.full(len(times), np.nan, dtype=np.float32)
+        moments_, weights = found.line.at(times), np.zeros(len(times))
+        for part in (found, more):
+            places = slice(part.first - first, part.last - first + 1)
+            similarities[places] = part.similarities
+            moments_[places], weights[places] = part.moments, part.weights
+        line = fit_line(times, moments_, weights, near=found.line)
+        return Alignment(line, first, last, similarities, moments_, weights, found.sight)
+
+    # --- by descriptors
+
+    def _by_descriptors(self, run: AlignedRun) -> Alignment | None:
+        """Align on descriptors: dense ones near both ends, stored ones between."""
+        rows = self._view.between(run.query_start - MARGIN_SECONDS, run.query_end + MARGIN_SECONDS)
+        times = self._view.times[rows]
+        ref_times, vectors = self._dense(run)
+        if len(times) < MIN_FRAMES or len(ref_times) == 0:
+            return None
+        evidence = self._evidence(rows, vectors)
+        similarity = (THRESHOLD + (1.0 - THRESHOLD) * evidence).astype(np.float32)
+        if self._ref is not None:  # stored frames are too far apart to be peaks
+            similarity = peaked(similarity, OFF_PEAK_COST / 4)
+        reach = STORED_REACH if self._ref is None else 0.5
+        spread = 1.2 if run.query_end - run.query_start > SURE_SPEED_SECONDS else 2.0
+        near = run.line.speed * np.geomspace(1 / spread, spread, 17)
+        speeds = np.unique(np.append(near, 1.0))
+        if self._ref is None:
+            speeds = np.array([run.line.speed])
+        seed = best_run(
+            similarity,
+            times,
+            ref_times,
+            threshold=THRESHOLD,
+            reach=reach,
+            speeds=speeds[(speeds >= SPEEDS[0]) & (speeds <= SPEEDS[-1])],
+            near=run.line,
+            near_seconds=SLACK_SECONDS,
+        )
+        if seed is None:
+            return None
+        found = _alignment(
+            similarity, times, ref_times, seed.line, rows.start, Sight(), reach=reach
+        )
+        return None if found is None else replace(found, seen_by="descriptor")
+
+    def _dense(self, run: AlignedRun) -> tuple[Times, FloatArray]:
+        """Times and descriptors of the reference along a run."""
+        ends = run.line.at(np.array([run.query_start, run.query_end]))
+        start, end = float(ends[0]), float(ends[1])
+        times, vectors = self._stored
+        around = MARGIN_SECONDS + SLACK_SECONDS
+        inside = (times >= start - 2 * around) & (times <= end + 2 * around)
+        times, vectors = times[inside], vectors[inside]
+        if self._ref is None:
+            return times, vectors
+        spans = [(start - around, end + around)]
+        if end - start > 2 * around:
+            spans = [(start - around, start + around), (end - around, end + around)]
+        for low, high in spans:
+            more_times, more = self._ref.vectors(max(0.0, low), max(0.0, high))
+            if len(more_times):
+                times, vectors = np.append(times, more_times), np.concatenate([vectors, more])
+        times, places = np.unique(times, return_index=True)
+        return times, vectors[places]
+
+    def _evidence(self, rows: slice, vectors: FloatArray) -> FloatArray:
+        """(Q, R) evidence; NaN for query frames that show nothing."""
+        values = self._scale.evidence(self._view.vectors[rows] @ vectors.T, self._bias[rows])
+        values[self._view.is_plain[rows]] = np.nan
+        return values
+
+
+def _apart(found: list[Alignment], other: Alignment) -> list[Alignment]:
+    """Those that do not lie within another alignment."""
+    return [item for item in found if _overlap(item, other) <= 0.5]
+
+
+def _overlap(item: Alignment, other: Alignment) -> float:
+    shared = min(item.last, other.last) - max(item.first, other.first) + 1
+    return max(0, shared) / (item.last - item.first + 1)
 
 
 def _similarity(layouts: FloatArray, described: FloatArray) -> FloatArray:
@@ -274,90 +336,79 @@ def _similarity(layouts: FloatArray, described: FloatArray) -> FloatArray:
     return np.where(flat, np.nan, layouts @ described.T).astype(np.float32)
 
 
+def peaked(similarity: FloatArray, cost: float) -> FloatArray:
+    """Similarity (Q, R) with pairs off the best moment of their query frame marked down.
+
+    In a quiet shot every moment resembles every other, and a wrong line through all of it would
+    gain more than the right one through its part.
+    """
+    if similarity.size == 0:
+        return similarity
+    peaks = np.max(np.nan_to_num(similarity, nan=-1.0), axis=1, keepdims=True)
+    lost = np.minimum(cost * (peaks - similarity), MAX_OFF_PEAK)
+    return np.asarray(similarity - lost, dtype=np.float32)
+
+
+def _aligned(
+    similarity: FloatArray,
+    times: Times,
+    ref_times: Times,
+    line: Line,
+    first: int,
+    sight: Sight,
+) -> Alignment | None:
+    """Search all speeds near a line, then sharpen what gains most."""
+    seed = best_run(
+        similarity,
+        times,
+        ref_times,
+        threshold=THRESHOLD,
+        reach=REACH,
+        near=line,
+        near_seconds=SLACK_SECONDS,
+    )
+    if seed is None:
+        return None
+    inside = slice(seed.first, seed.last + 1)
+    sharp = sharpest_line(
+        similarity[inside],
+        times[inside],
+        ref_times,
+        near=seed.line,
+        near_seconds=SLACK_SECONDS,
+        reach=REACH,
+    )
+    return _alignment(similarity, times, ref_times, sharp, first, sight)
+
+
 def _alignment(
     similarity: FloatArray,
     times: Times,
     ref_times: Times,
     line: Line,
     first: int,
-    window: Window,
+    sight: Sight,
+    *,
+    reach: float = REACH,
 ) -> Alignment | None:
     """The run along a line, with the line fitted to it, and the run along that."""
-    fitted = _fitted(similarity, times, ref_times, line)
-    fitted = None if fitted is None else _fitted(similarity, times, ref_times, fitted[0])
-    if fitted is None:
+    fitted = _fitted(similarity, times, ref_times, line, reach)
+    fitted = None if fitted is None else _fitted(similarity, times, ref_times, fitted[0], reach)
+    if fitted is None or not MIN_SPEED <= fitted[0].speed <= MAX_SPEED:
         return None
     line, run, found, weights = fitted
     inside = slice(run.first, run.last + 1)
-    values = along(similarity[inside], times[inside], ref_times, line, reach=REACH)
-    return Alignment(line, first + run.first, first + run.last, values, found, weights, window)
+    values = along(similarity[inside], times[inside], ref_times, line, reach=reach)
+    return Alignment(line, first + run.first, first + run.last, values, found, weights, sight)
 
 
 def _fitted(
-    similarity: FloatArray, times: Times, ref_times: Times, line: Line
+    similarity: FloatArray, times: Times, ref_times: Times, line: Line, reach: float
 ) -> tuple[Line, Run, Times, Times] | None:
     """The run along a line, and the line, moments and weights that its frames give."""
-    run = run_along(similarity, times, ref_times, line, threshold=THRESHOLD, reach=REACH)
+    run = run_along(similarity, times, ref_times, line, threshold=THRESHOLD, reach=reach)
     if run is None:
         return None
     inside = slice(run.first, run.last + 1)
-    found, weights = moments(similarity[inside], times[inside], ref_times, line, reach=0.6)
+    found, weights = moments(similarity[inside], times[inside], ref_times, line, reach=2 * reach)
     return fit_line(times[inside], found, weights, near=line), run, found, weights
-
-
-def _next_chunk(query: QueryFrames, edge: int, direction: int) -> tuple[int, int] | None:
-    seconds = query.times[edge]
-    if direction > 0:
-        inside = (query.times > seconds) & (query.times <= seconds + CHUNK_SECONDS)
-    else:
-        inside = (query.times < seconds) & (query.times >= seconds - CHUNK_SECONDS)
-    places = np.flatnonzero(inside)
-    return (int(places[0]), int(places[-1])) if len(places) else None
-
-
-def _align_chunk(
-    query: QueryFrames, chunk: tuple[int, int], ref: ReferenceFrames, found: Alignment
-) -> Alignment | None:
-    first, last = chunk
-    times, layouts = query.times[first : last + 1], query.layouts[first : last + 1]
-    targets = found.line.at(times)
-    ref_times, described = ref.layouts(
-        float(targets.min()) - 2.0, float(targets.max()) + 2.0, found.window
-    )
-    if len(ref_times) == 0:
-        return None
-    similarity = _similarity(layouts, described)
-    line = sharpest_line(
-        similarity,
-        times,
-        ref_times,
-        near=found.line,
-        near_seconds=0.5,
-        speeds=np.array([found.line.speed]),
-        reach=REACH,
-    )
-    return _alignment(similarity, times, ref_times, line, first, found.window)
-
-
-def _touches(query: QueryFrames, found: Alignment, more: Alignment, direction: int) -> bool:
-    """Whether the new run goes on where the old one stopped (a second may be missing)."""
-    gap = (
-        query.times[more.first] - query.times[found.last]
-        if direction > 0
-        else query.times[found.first] - query.times[more.last]
-    )
-    return bool(gap <= 1.0 + 2 * query.step_seconds)
-
-
-def _joined(query: QueryFrames, found: Alignment, more: Alignment) -> Alignment:
-    """One alignment over both runs, along the line that fits the frames of both."""
-    first, last = min(found.first, more.first), max(found.last, more.last)
-    times = query.times[first : last + 1]
-    similarities = np.full(len(times), np.nan, dtype=np.float32)
-    moments_, weights = found.line.at(times), np.zeros(len(times))
-    for part in (found, more):
-        places = slice(part.first - first, part.last - first + 1)
-        similarities[places] = part.similarities
-        moments_[places], weights[places] = part.moments, part.weights
-    line = fit_line(times, moments_, weights, near=found.line)
-    return Alignment(line, first, last, similarities, moments_, weights, found.window)

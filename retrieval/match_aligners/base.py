@@ -18,6 +18,8 @@ __all__ = ["MAX_SPEED", "MIN_SPEED", "AlignedRun", "Aligner", "EvidenceMatrix"]
 
 Times = NDArray[np.float64]
 MIN_SPEED, MAX_SPEED = 0.5, 2.0
+MAX_BEND_SECONDS = 1.6
+"""How far a pair may lie off the straight line between a run's ends."""
 SLOP = 1.04
 """How far beyond these a fitted speed may lie."""
 
@@ -86,16 +88,81 @@ class Aligner(ABC):
         """Find the runs of evidence that is not all silent; the base class sorts out the rest."""
 
 
-def run_of_points(
+def runs_of_points(
     evidence: EvidenceMatrix, rows: NDArray[np.int64], columns: NDArray[np.int64]
-) -> AlignedRun:
-    """The run through matched pairs: the line that fits them best, kept to allowed speeds.
+) -> list[AlignedRun]:
+    """The runs through matched pairs: as many straight pieces as it takes.
+
+    A still scene lets a path wander, and a cut lets it jump: where the pairs leave a straight line
+    by more than sampling explains, they are two runs (Douglas and Peucker 1973). A piece in which
+    the reference stands still, or races, says nothing beside pieces that keep step.
 
     Args:
         evidence: Where the pairs are from.
         rows: (P,) query places, rising.
         columns: (P,) reference places.
     """
+    pieces = _straight_pieces(evidence.query_times[rows], evidence.ref_times[columns])
+    found = [
+        (
+            _run_of_piece(evidence, rows[piece], columns[piece]),
+            _is_steady(evidence, rows[piece], columns[piece]),
+        )
+        for piece in pieces
+    ]
+    steady = [run for run, is_steady in found if is_steady]
+    return steady or [_plain_run(evidence, rows[piece], columns[piece]) for piece in pieces]
+
+
+def _plain_run(
+    evidence: EvidenceMatrix, rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> AlignedRun:
+    """Of pairs that keep no speed: plain playback through the pair that says most."""
+    values = evidence.values[rows, columns].astype(np.float64)
+    best = int(values.argmax())
+    query, ref = evidence.query_times[rows], evidence.ref_times[columns]
+    line = Line(1.0, float(ref[best] - query[best]))
+    at = line.at(query)
+    inside = (at >= ref.min() - 1.0) & (at <= ref.max() + 1.0)
+    return AlignedRun(
+        line,
+        float(query[inside][0]),
+        float(query[inside][-1]),
+        float(values[inside].sum()),
+        int(np.count_nonzero(values[inside] > 0)),
+    )
+
+
+def _straight_pieces(query: Times, ref: Times) -> list[slice]:
+    waiting, pieces = [slice(0, len(query))], []
+    while waiting:
+        piece = waiting.pop()
+        times, moments = query[piece], ref[piece]
+        if len(times) > 2 and times[-1] > times[0]:
+            chord = np.interp(times, times[[0, -1]], moments[[0, -1]])
+            off = np.abs(moments - chord)
+            place = int(off.argmax())
+            if off[place] > MAX_BEND_SECONDS and 0 < place < len(times) - 1:
+                middle = piece.start + place
+                waiting += [slice(middle, piece.stop), slice(piece.start, middle + 1)]
+                continue
+        pieces.append(piece)
+    return pieces
+
+
+def _is_steady(
+    evidence: EvidenceMatrix, rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> bool:
+    """Whether the reference moves on at an allowed speed, as far as sampling can tell."""
+    passed = float(np.ptp(evidence.query_times[rows]))
+    moved = float(evidence.ref_times[columns[-1]] - evidence.ref_times[columns[0]])
+    return MIN_SPEED * passed - 1.0 <= moved <= MAX_SPEED * passed + 1.0
+
+
+def _run_of_piece(
+    evidence: EvidenceMatrix, rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> AlignedRun:
+    """The run along the line that fits pairs best, kept to allowed speeds."""
     values = evidence.values[rows, columns].astype(np.float64)
     query, ref = evidence.query_times[rows], evidence.ref_times[columns]
     weights = np.clip(values, 1e-3, None)

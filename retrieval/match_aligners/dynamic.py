@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.match_aligners.base import AlignedRun, Aligner, EvidenceMatrix, run_of_points
+from retrieval.match_aligners.base import AlignedRun, Aligner, EvidenceMatrix, runs_of_points
 from retrieval.types import FloatArray
 
 __all__ = ["DynamicAligner"]
@@ -46,9 +46,7 @@ class DynamicAligner(Aligner):
             if not free[row, column]:
                 continue
             path = _back(table, row, column, free)
-            run = _run(evidence, nearest, path)
-            if run is not None and run.gain >= min_gain:
-                runs.append(run)
+            runs += [run for run in _runs(evidence, nearest, path) if run.gain >= min_gain]
             _close(free, path)
             if len(runs) >= MAX_PATHS:
                 break
@@ -101,16 +99,16 @@ def _back(table: _Table, row: int, column: int, free: NDArray[np.bool_]) -> list
     return path[::-1]
 
 
-def _run(
+def _runs(
     evidence: EvidenceMatrix, nearest: Places, path: list[tuple[int, int]]
-) -> AlignedRun | None:
+) -> list[AlignedRun]:
     rows = np.array([row for row, _ in path], dtype=np.int64)
     columns = nearest[np.array([column for _, column in path])]
     telling = np.flatnonzero(evidence.values[rows, columns] > 0)
     if len(telling) < 2:
-        return None
+        return []
     inside = slice(int(telling[0]), int(telling[-1]) + 1)
-    return run_of_points(evidence, rows[inside], columns[inside])
+    return runs_of_points(evidence, rows[inside], columns[inside])
 
 
 def _close(free: NDArray[np.bool_], path: list[tuple[int, int]]) -> None:

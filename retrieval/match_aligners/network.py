@@ -17,7 +17,7 @@ from retrieval.match_aligners.base import (
     AlignedRun,
     Aligner,
     EvidenceMatrix,
-    run_of_points,
+    runs_of_points,
 )
 
 __all__ = ["NetworkAligner"]
@@ -26,7 +26,7 @@ Places = NDArray[np.int64]
 NUM_NODES = 24
 """Nodes of one query frame."""
 MAX_GAP_SECONDS = 2.0
-"""Query that a path may jump over."""
+"""Query that a path may jump over, where the reference has a frame a second."""
 GAP_COST = 0.15
 """Evidence lost with each query frame jumped over."""
 UNSTEADY_COST = 0.25
@@ -63,9 +63,9 @@ class NetworkAligner(Aligner):
             if len(path) < 2:
                 continue
             rows, columns = graph.rows[path], graph.columns[path]
-            run = run_of_points(evidence, rows, columns)
-            if run.gain >= min_gain:
-                runs.append(run)
+            made = [run for run in runs_of_points(evidence, rows, columns) if run.gain >= min_gain]
+            if made:
+                runs += made
                 used |= _near(evidence, graph, rows, columns)
         return runs
 
@@ -75,11 +75,14 @@ def _solved(evidence: EvidenceMatrix) -> _Graph:
     rows, columns = _nodes(evidence)
     weights = evidence.values[rows, columns].astype(np.float64)
     query, ref = evidence.query_times[rows], evidence.ref_times[columns]
-    tolerance = max(MIN_TOLERANCE, 0.6 * _usual_step(evidence.ref_times))
+    ref_step = _usual_step(evidence.ref_times)
+    tolerance = max(MIN_TOLERANCE, 0.6 * min(1.0, ref_step))
+    gap_seconds = max(MAX_GAP_SECONDS, 2.2 * ref_step)
+    gap_cost = GAP_COST / max(1.0, ref_step)  # nothing may be stored of what was jumped over
     step = evidence.query_step
     totals, before = weights.copy(), np.full(len(rows), -1, dtype=np.int64)
     starts = np.searchsorted(rows, np.arange(len(evidence.query_times) + 1))
-    first = np.searchsorted(query, query - MAX_GAP_SECONDS - 1e-6)
+    first = np.searchsorted(query, query - gap_seconds - 1e-6)
     for row in np.unique(rows):
         here = slice(int(starts[row]), int(starts[row + 1]))
         past = slice(int(first[here.start]), here.start)
@@ -90,7 +93,7 @@ def _solved(evidence: EvidenceMatrix) -> _Graph:
         allowed = (moved >= MIN_SPEED * passed - tolerance) & (
             moved <= MAX_SPEED * passed + tolerance
         )
-        cost = GAP_COST * np.maximum(0.0, passed / step - 1.0)
+        cost = gap_cost * np.maximum(0.0, passed / step - 1.0)
         cost = cost + UNSTEADY_COST * np.maximum(0.0, np.abs(moved - passed) - tolerance)
         # Going back within the tolerance is sampling, not time: it must not pay.
         cost = np.where(moved < -1e-6, cost + 0.1, cost)
@@ -136,4 +139,4 @@ def _near(
 
 
 def _usual_step(times: NDArray[np.float64]) -> float:
-    return float(min(1.0, np.median(np.diff(times)))) if len(times) > 1 else 0.5
+    return float(np.median(np.diff(times))) if len(times) > 1 else 0.5

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from PIL import Image
 
-from retrieval.match_layout import COARSE_WINDOWS, FULL, Window, describe, describe_windows
+from retrieval.match_layout import COARSE_WINDOWS, FULL, LightSums, Window, describe
 from tests.films import moving_shot
 
 
@@ -25,7 +26,8 @@ def test_other_pictures_are_unlike() -> None:
 def test_a_crop_is_found_in_its_window() -> None:
     image = picture(2)
     crop = image[0:144, 64:320]  # four fifths, top right
-    layouts = describe_windows([image], COARSE_WINDOWS)[:, 0]
+    sums = LightSums(np.asarray(Image.fromarray(image).convert("L"))[None])
+    layouts = np.concatenate([sums.describe(window) for window in COARSE_WINDOWS])
     scores = layouts @ describe([crop])[0]
     best = COARSE_WINDOWS[int(np.argmax(scores))]
     assert best == Window(0.8, 1, 0)
