@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from retrieval.errors import MediaError, NotFoundError
+from retrieval.match_reading import open_suspect
 from retrieval.media.frames import frame_at
+from retrieval.media.limits import MediaLimits
 from retrieval.media.thumbnails import jpeg_thumbnail
 from retrieval.types import Match
-
-if TYPE_CHECKING:
-    from retrieval.media.limits import MediaLimits
 
 __all__ = ["FramePair", "match_frames"]
 
@@ -30,7 +28,7 @@ class FramePair:
 
 
 def match_frames(
-    match: Match, *, max_pairs: int = MAX_PAIRS, limits: "MediaLimits | None" = None
+    match: Match, *, max_pairs: int = MAX_PAIRS, limits: MediaLimits | None = None
 ) -> list[FramePair]:
     """Decode the evidence of a match, at most `max_pairs` spread over it, in order of time."""
     evidence = sorted(match.evidence, key=lambda item: item.query_seconds)
@@ -48,8 +46,12 @@ def match_frames(
     ]
 
 
-def _jpeg(path: Path, seconds: float, limits: "MediaLimits | None") -> bytes | None:
+def _jpeg(path: Path, seconds: float, limits: MediaLimits | None) -> bytes | None:
+    limits = limits or MediaLimits()
     try:
+        suspect = open_suspect(path, limits=limits)
+        if suspect.is_still:
+            return jpeg_thumbnail(next(suspect.frames(None)).image)
         return jpeg_thumbnail(frame_at(path, seconds, max_side=MAX_SIDE, limits=limits).image)
     except (MediaError, NotFoundError):
         return None

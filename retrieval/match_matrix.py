@@ -9,19 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from retrieval.errors import CorruptMediaError
+from retrieval.match_reading import open_suspect
 from retrieval.media.frames import Frame, sampled_frames
+from retrieval.media.limits import MediaLimits
 from retrieval.media.reader import ShouldStop, open_pictures
 from retrieval.types import Box, FloatArray, Match, Segment
-
-if TYPE_CHECKING:
-    from retrieval.media.limits import MediaLimits
 
 __all__ = ["MatchMatrix", "match_matrix", "matrix_png"]
 
@@ -65,7 +63,7 @@ def match_matrix(
     *,
     query_seconds: float,
     encode: Encode,
-    limits: "MediaLimits | None" = None,
+    limits: MediaLimits | None = None,
     should_stop: ShouldStop | None = None,
 ) -> MatchMatrix:
     """Compare the frames around a match.
@@ -122,9 +120,13 @@ def _cut(image: NDArray[np.uint8], box: Box | None) -> NDArray[np.uint8]:
 
 
 def _frames(
-    path: Path, window: Segment, limits: "MediaLimits | None", should_stop: ShouldStop | None
+    path: Path, window: Segment, limits: MediaLimits | None, should_stop: ShouldStop | None
 ) -> Iterator[Frame]:
-    """At most about MAX_FRAMES pictures spread over a window."""
+    """At most about MAX_FRAMES pictures spread over a window; one of a still image."""
+    suspect = open_suspect(path, limits=limits or MediaLimits())
+    if suspect.is_still:
+        yield from suspect.frames(should_stop)
+        return
     step = max(MIN_STEP_SECONDS, window.duration_seconds / MAX_FRAMES)
     start, end = window.start_seconds, max(window.end_seconds, window.start_seconds + 1e-3)
     if window.duration_seconds <= MAX_DECODED_SECONDS:

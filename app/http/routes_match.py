@@ -12,7 +12,7 @@ from app.http.errors import problems
 from app.http.requests import MatchBody, MatchForm
 from app.http.routes_jobs import JOB_RESPONSES, IdempotencyKey, WaitSeconds, answer_job
 from app.http.state import AppState, State
-from app.http.uploads import check_film
+from app.http.uploads import check_suspect
 from app.jobs import Job
 from app.match_report import match_report
 from app.matching import Asked, Suspect, match_file
@@ -33,7 +33,10 @@ REPORT_HEADERS = {
 }
 
 _BODY = body_schema(
-    body=MatchBody, form=MatchForm, files={"film": "the film to look through"}, any_of=("film",)
+    body=MatchBody,
+    form=MatchForm,
+    files={"film": "what to look through: a film, a sound file or a still image"},
+    any_of=("film",),
 )
 
 
@@ -53,9 +56,9 @@ async def match(
 ) -> JobView:
     """Find segments of the library's films in a film, aligned on both sides.
 
-    The film is uploaded as `film`, or named as `video_id` where it is in the library; it is not
-    compared with itself. The answer is a job, whose result has `matches`, and `report_url` where a
-    report was asked for.
+    The film is uploaded as `film`, which may be sound alone or a still image too, or named as
+    `video_id` where it is in the library; it is not compared with itself. The answer is a job,
+    whose result has `matches`, and `report_url` where a report was asked for.
     """
     async with read_body(request, body=MatchBody, form=MatchForm, files=("film",)) as body:
         job = await state.compute(lambda: _submit(state, body, idempotency_key))
@@ -105,7 +108,7 @@ def _submit(state: AppState, body: Body[MatchForm], key: str | None) -> Job:
         query = _Query(video.path, video.name, video.video_id)
     elif "film" in body.files:
         film = body.files["film"]
-        check_film(
+        check_suspect(
             film,
             limits=state.settings.media_limits,
             max_seconds=state.settings.upload.max_seconds,

@@ -17,7 +17,15 @@ from app.templating import MAX_CLIP_SECONDS
 from app.ui import render
 from app.ui.kept_files import KeptFiles
 from app.ui.options import UiOptions
-from app.ui.parts import ANY_FILM, QUICK, Tab, check_upload, film_choice, fragment, video_extensions
+from app.ui.parts import (
+    ANY_FILM,
+    QUICK,
+    Tab,
+    check_suspect,
+    film_choice,
+    fragment,
+    suspect_extensions,
+)
 from app.ui.work import Done, Stops, notify, run
 from retrieval.engine import Engine
 from retrieval.types import Match, MatchResult, Segment
@@ -47,7 +55,10 @@ def build_match(engine: Engine, options: UiOptions, *, stops: Stops, folder: Pat
     with gr.Row():
         with gr.Column(scale=3, min_width=280):
             suspect = gr.File(
-                label="Suspect film", file_types=video_extensions(), height=160, elem_id="suspect"
+                label="Suspect film, sound or still",
+                file_types=suspect_extensions(),
+                height=160,
+                elem_id="suspect",
             )
         with gr.Column(scale=4, min_width=280):
             with gr.Row():
@@ -119,7 +130,7 @@ def _match(
         return
     suspect = Path(path)
     try:
-        check_upload(suspect, engine, options)
+        check_suspect(suspect, engine, options)
         reports = run(
             lambda progress, should_stop: engine.match(
                 suspect,
@@ -177,9 +188,10 @@ def _play(
         gr.Info("Find copies again: this list is no longer current.", title="Out of date")
         yield "", ""
         return
-    match = matches[index]
+    match, is_still = matches[index], found.result.query_seconds == 0
     try:
-        yield render.pair(match, query_src=_cut(match, files)), render.drawing()
+        pair = "" if is_still else render.pair(match, query_src=_cut(match, files))
+        yield pair, render.drawing()
         evidence = gather_evidence(engine, found.result, match)
         yield gr.skip(), render.pair_evidence(match, evidence)
     except Exception as error:

@@ -16,10 +16,12 @@ __all__ = [
     "ANY_FILM",
     "QUICK",
     "Tab",
+    "check_suspect",
     "check_upload",
     "film_choice",
     "film_choices",
     "fragment",
+    "suspect_extensions",
     "video_extensions",
 ]
 
@@ -33,6 +35,8 @@ _VIDEO_EXTENSIONS = (
     *(".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
     *(".mxf", ".wmv", ".flv", ".ogv", ".3gp", ".vob"),
 )
+_SOUND_EXTENSIONS = (".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus", ".wav", ".mka", ".wma")
+_STILL_EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,11 @@ def video_extensions() -> list[str]:
     return list(_VIDEO_EXTENSIONS)
 
 
+def suspect_extensions() -> list[str]:
+    """The same for what copies are looked for in: films, sound files and stills."""
+    return [*_VIDEO_EXTENSIONS, *_SOUND_EXTENSIONS, *_STILL_EXTENSIONS]
+
+
 def film_choices(engine: Engine, *, none: str = "Any film") -> list[tuple[str, str]]:
     """All films by name, after the choice of none in particular."""
     films = [(video.name, video.video_id) for video in engine.videos()]
@@ -87,7 +96,21 @@ def check_upload(path: Path, engine: Engine, options: UiOptions) -> None:
     """
     from retrieval.media.probe import probe
 
-    seconds = probe(path, limits=engine.limits).duration_seconds
+    _check_length(path, probe(path, limits=engine.limits).duration_seconds, options)
+
+
+def check_suspect(path: Path, engine: Engine, options: UiOptions) -> None:
+    """Refuse an upload that is neither film nor sound nor a still, or too long.
+
+    Raises:
+        MediaError: It cannot be read, or it is too long.
+    """
+    from retrieval.match_reading import open_suspect
+
+    _check_length(path, open_suspect(path, limits=engine.limits).duration_seconds, options)
+
+
+def _check_length(path: Path, seconds: float, options: UiOptions) -> None:
     if seconds > options.max_upload_seconds:
         raise MediaLimitError(
             f"{path.name} lasts {seconds:.0f} s, an upload at most {options.max_upload_seconds:.0f}"

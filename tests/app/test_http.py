@@ -338,10 +338,6 @@ class TestMatch:
         assert_problem(answer, 422)
         assert_problem(client.post("/v1/match?wait=61", json={"video_id": "made.mp4"}), 422)
 
-    def test_sound_alone_is_no_film(self, client: TestClient, audio_only: Path) -> None:
-        answer = client.post("/v1/match", files={"film": audio_only.read_bytes()})
-        assert_problem(answer, 415, "not-media")
-
     def test_health_answers_while_a_match_runs_and_it_can_be_cancelled(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:

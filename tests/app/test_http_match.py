@@ -11,7 +11,7 @@ from retrieval.types import MatchResult as CoreResult
 from retrieval.types import Segment
 from tests import films
 from tests.app import made
-from tests.app.served import assert_problem, client_of
+from tests.app.served import assert_problem, client_of, picture
 from tests.fakes import FakeEncoder
 
 
@@ -71,3 +71,10 @@ def test_a_result_says_all_that_was_found() -> None:
     assert item["false_matches_per_hour"] == 0.002
     assert item["edit"]["query_box"] == {"left": 0.6, "top": 0.05, "right": 0.95, "bottom": 0.4}
     assert item["edit"]["words"][0] == "mirrored"
+
+
+def test_sound_alone_and_a_still_get_true_answers(client: TestClient, audio_only: Path) -> None:
+    for data, says in ((audio_only.read_bytes(), "no picture"), (picture(), "still image")):
+        job = client.post("/v1/match?wait=60", files={"film": data}).json()
+        assert job["status"] == "done", job
+        assert says in " ".join(job["result"]["notes"])

@@ -36,3 +36,12 @@ def test_a_file_that_is_gone_leaves_its_side_empty(colour_film: films.Film) -> N
     assert [pair.query_seconds for pair in pairs] == [0.0, 1.5, 3.25]
     assert all(pair.query_jpeg is not None and pair.ref_jpeg is None for pair in pairs)
     assert match_frames(made.match(query_path=Path("gone"))) == []
+
+
+def test_a_still_image_is_its_own_frame(colour_film: films.Film, tmp_path: Path) -> None:
+    still = tmp_path / "still.png"
+    Image.new("RGB", (64, 36), (40, 70, 200)).save(still)
+    video = replace(made.video(), path=colour_film.path)
+    match = made.match(query_path=still, ref_video=video, evidence=(MatchEvidence(0.0, 5.0, 0.9),))
+    (pair,) = match_frames(match)
+    assert _strongest(pair.query_jpeg) == _strongest(pair.ref_jpeg) == 2

@@ -57,6 +57,15 @@ def test_the_edit_is_undone(made_film: films.Film, tmp_path: Path) -> None:
     assert np.diag(unseen.similarities).max() < 0.99
 
 
+def test_a_still_image_is_one_column(made_film: films.Film, tmp_path: Path) -> None:
+    still = tmp_path / "still.png"
+    Image.fromarray(films.moving_shot(3, 1)[0]).save(still)
+    match = replace(_match(still, made_film.path), query_segment=Segment(0.0, 0.0))
+    matrix = match_matrix(match, query_seconds=0.0, encode=ENCODE)
+    assert matrix.similarities.shape == (1, 16)
+    assert matrix_png(matrix, match).startswith(b"\x89PNG")
+
+
 def test_a_side_that_is_gone_or_empty_is_an_error(made_film: films.Film) -> None:
     with pytest.raises(NotFoundError):
         match_matrix(_match(made_film.path, Path("gone.mp4")), query_seconds=8.0, encode=ENCODE)
