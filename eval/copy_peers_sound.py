@@ -33,7 +33,7 @@ MIN_ITEMS = 16
 class Chromaprint(Peer):
     """Chromaprint by its program `fpcalc`."""
 
-    threshold = 0.2
+    threshold = 0.32
     note = "fpcalc -raw, offsets by votes of 14 bits, bit error up to 0.35 over 2 s"
     needs_frames = False
 
