@@ -9,7 +9,7 @@ either whole or absent. Reading is safe from many threads and beside a writer.
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from retrieval.catalog_frames import (
     read_frames,
     read_sound_prints,
 )
+from retrieval.catalog_labels import delete_labels, insert_labels, read_groups, read_labels
 from retrieval.catalog_lock import WriterLock
 from retrieval.catalog_names import not_found
 from retrieval.catalog_reader import CatalogReader, CatalogTotals
@@ -43,6 +44,7 @@ from retrieval.catalog_vectors import (
 )
 from retrieval.catalog_writes import delete_video, insert_video, kept_threshold, problems
 from retrieval.errors import CatalogError, InvalidInputError
+from retrieval.label_types import Label, LabelledGroup
 from retrieval.types import EncoderId, FloatArray, Video
 
 __all__ = ["Catalog", "CatalogTotals", "VideoRecord"]
@@ -254,6 +256,28 @@ class Catalog(CatalogReader):
                 (sound_print_version,),
             )
             return [row_to_video(row) for row in rows]
+
+    # Labels
+
+    def add_labels(self, groups: Sequence[LabelledGroup], labels: Sequence[Label]) -> None:
+        """Store labels, all of them or none; groups and classes that are new are made."""
+        with self._transaction() as (connection, _):
+            insert_labels(connection, groups, labels)
+
+    def remove_labels(self, *, group: str, name: str | None = None) -> int:
+        """Delete a class, or a whole group, with its labels; return how many labels went."""
+        with self._transaction() as (connection, _):
+            return delete_labels(connection, group=group, name=name)
+
+    def label_groups(self) -> list[LabelledGroup]:
+        """Return all groups of labels with their classes."""
+        with self._pool.reader() as connection:
+            return read_groups(connection)
+
+    def labels(self, *, group: str | None = None, video_id: str | None = None) -> list[Label]:
+        """Return labels, of one group or video where named, by group, film and time."""
+        with self._pool.reader() as connection:
+            return read_labels(connection, group=group, video_id=video_id)
 
     # State
 

@@ -144,6 +144,36 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE videos ADD COLUMN match_threshold REAL",
         "INSERT INTO generations (token) VALUES (lower(hex(randomblob(8))))",
     ),
+    # 3: labels of people's own. They name a video by the id of its content and stay when it goes,
+    # so that a film that is read again has its labels.
+    (
+        """CREATE TABLE label_groups (
+            group_id INTEGER PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE,
+            is_exclusive INTEGER NOT NULL)""",
+        """CREATE TABLE label_classes (
+            class_id INTEGER PRIMARY KEY,
+            group_id INTEGER NOT NULL REFERENCES label_groups ON DELETE CASCADE,
+            name TEXT NOT NULL,
+            UNIQUE (group_id, name))""",
+        """CREATE TABLE labels (
+            label_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            class_id INTEGER NOT NULL REFERENCES label_classes ON DELETE CASCADE,
+            video_id TEXT NOT NULL,
+            video_name TEXT NOT NULL,
+            start_seconds REAL NOT NULL,
+            end_seconds REAL NOT NULL CHECK (end_seconds > start_seconds),
+            boxes BLOB,
+            track TEXT,
+            text TEXT,
+            split TEXT CHECK (split IN ('train', 'val', 'test')),
+            source TEXT NOT NULL,
+            line INTEGER,
+            added_at TEXT NOT NULL)""",
+        "CREATE INDEX labels_by_class ON labels (class_id)",
+        "CREATE INDEX labels_by_video ON labels (video_id, start_seconds)",
+        "INSERT INTO generations (token) VALUES (lower(hex(randomblob(8))))",
+    ),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

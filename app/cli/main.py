@@ -11,7 +11,19 @@ from typing import Annotated
 
 import typer
 
-from app.cli import bank, classify, develop, ingest, library, match, search, serve, threshold, watch
+from app.cli import (
+    bank,
+    classify,
+    develop,
+    ingest,
+    labels,
+    library,
+    match,
+    search,
+    serve,
+    threshold,
+    watch,
+)
 
 __all__ = ["app", "main", "run"]
 
@@ -38,6 +50,7 @@ app.command("threshold")(threshold.threshold)
 app.command("watch")(watch.watch)
 app.add_typer(bank.bank_app, name="bank")
 app.command("classify")(classify.classify)
+app.add_typer(labels.labels_app, name="labels")
 app.command("serve")(serve.serve)
 app.command("demo")(develop.demo)
 app.add_typer(develop.train_app, name="train")

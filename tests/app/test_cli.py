@@ -27,6 +27,8 @@ pytestmark = pytest.mark.usefixtures("fake_encoder")
 COMMANDS = (
     ["ingest"], ["list"], ["info"], ["remove"], ["search"], ["match"], ["classify"], ["serve"],
     ["threshold"], ["watch"], ["bank"], ["bank", "add"], ["bank", "list"], ["bank", "remove"],
+    ["labels"], ["labels", "import"], ["labels", "list"], ["labels", "export"],
+    ["labels", "check"], ["labels", "remove"],
     ["demo"], ["train"], ["train", "builtin"], ["bench"], ["bench", "ingest"],
     ["bench", "encode"], ["bench", "search"], ["eval"], ["eval", "retrieval"],
 )  # fmt: skip
