@@ -75,11 +75,11 @@ def edit_words(edit: MatchEdit) -> list[str]:
 
 
 def _size(box: Box) -> str:
-    """Width and height as shares, or one of them where both are the same."""
+    """Width × height as shares, or one of them where both are the same."""
     width, height = round(100 * (box.right - box.left)), round(100 * (box.bottom - box.top))
     if abs(width - height) <= 2:
         return f"{round((width + height) / 2)}\u00a0%"
-    return f"{width}\u00a0% of the width and {height}\u00a0% of the height"
+    return f"{width} × {height}\u00a0%"
 
 
 def _place(box: Box) -> str:
@@ -100,7 +100,8 @@ def _place(box: Box) -> str:
         where = f"at the {upright or sideways} edge"
     else:
         where = "in the middle"
-    return f"{where}, {_size(box)} large"
+    width, height = round(100 * (box.right - box.left)), round(100 * (box.bottom - box.top))
+    return f"{where}, {width} × {height}\u00a0% of the picture"
 
 
 def result_notes(result: MatchResult) -> list[str]:

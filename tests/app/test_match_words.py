@@ -31,7 +31,7 @@ def test_all_that_was_done() -> None:
     assert [word.replace("\u00a0", " ") for word in edit_words(made.edited_match().edit)] == [
         "mirrored",
         "cropped to 80 %",
-        "in the upper right corner, 35 % large",
+        "in the upper right corner, 35 × 35 % of the picture",
         "pitch +2",
     ]
     assert edit_words(MatchEdit(is_reversed=True, pitch_semitones=-1.5)) == [
@@ -47,11 +47,11 @@ def test_all_that_was_done() -> None:
         (Box(0.12, 0.0, 0.88, 1.0), "bars left and right"),
         (Box(0.0, 0.5, 1.0, 1.0), "in the lower part"),
         (Box(0.0, 0.0, 0.5, 1.0), "in the left part"),
-        (Box(0.25, 0.25, 0.75, 0.75), "in the middle, 50 % large"),
-        (Box(0.0, 0.3, 0.4, 0.7), "at the left edge, 40 % large"),
+        (Box(0.25, 0.25, 0.75, 0.75), "in the middle, 50 × 50 % of the picture"),
+        (Box(0.0, 0.3, 0.4, 0.7), "at the left edge, 40 × 40 % of the picture"),
         (
             Box(0.0, 0.0, 0.5, 0.25),
-            "in the upper left corner, 50 % of the width and 25 % of the height large",
+            "in the upper left corner, 50 × 25 % of the picture",
         ),
     ],
 )
