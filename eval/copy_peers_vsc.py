@@ -35,7 +35,7 @@ class _Described:
 class Vsc2022(Peer):
     """The challenge's baseline over our copy encoder."""
 
-    threshold = 0.3
+    threshold = 0.58
     note = "recipe over the same copy encoder: a frame a second, normalised, temporal network"
 
     def describe(self, path: Path, frames: Frames1) -> _Described:
@@ -112,7 +112,7 @@ def _heaviest(
         low = int(np.searchsorted(rows, rows[node] - MAX_STEP))
         high = int(np.searchsorted(rows, rows[node]))
         step = columns[node] - columns[low:high]
-        fits = np.flatnonzero(alive[low:high] & (step >= 0) & (step <= MAX_STEP)) + low
+        fits = np.flatnonzero(alive[low:high] & (step >= 1) & (step <= MAX_STEP)) + low
         if len(fits):
             best = int(fits[np.argmax(total[fits])])
             if total[best] > 0:
