@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from adapters.few_shot.base import FewShotAdapter, FloatArray, Shots
 from adapters.few_shot.objective import loss_and_gradient
 
-__all__ = ["cross_fitted_logits", "fit_temperature", "stratified_folds"]
+__all__ = ["cross_fitted_logits", "fit_temperature", "stratified_folds", "temperature_and_loss"]
 
 MAX_FOLDS = 5
 _BOUND = 3.0  # of the logarithm of the temperature: 1/20 to 20
@@ -73,6 +73,13 @@ def fit_temperature(logits: FloatArray, targets: FloatArray, *, is_exclusive: bo
         targets: (N, C) of 0 and 1.
         is_exclusive: softmax or sigmoids.
     """
+    return temperature_and_loss(logits, targets, is_exclusive=is_exclusive)[0]
+
+
+def temperature_and_loss(
+    logits: FloatArray, targets: FloatArray, *, is_exclusive: bool
+) -> tuple[float, float]:
+    """The temperature of `fit_temperature`, and the sum that it minimises."""
     ones = np.ones_like(targets)
     share = 1.0 if is_exclusive else 1.0 / targets.shape[1]
     logs = np.arange(-_BOUND, _BOUND + 1e-9, 0.05)
@@ -85,4 +92,5 @@ def fit_temperature(logits: FloatArray, targets: FloatArray, *, is_exclusive: bo
         + log**2 / 2
         for log in logs
     ]
-    return float(np.exp(logs[int(np.argmin(losses))]))
+    best = int(np.argmin(losses))
+    return float(np.exp(logs[best])), float(losses[best])

@@ -32,7 +32,7 @@ def accelerated(
     *,
     curvatures: Mapping[str, float],
     num_steps: int,
-    tolerance: float = 1e-5,
+    tolerance: float = 3e-4,
 ) -> dict[str, FloatArray]:
     """Minimise a convex function by Nesterov's accelerated gradient with restarts.
 

@@ -8,6 +8,7 @@ __all__ = ["ADAPTERS", "DEFAULT_ADAPTER", "adapter_class"]
 
 ADAPTERS = {
     "anchored-probe": "adapters.few_shot.anchored_probe:AnchoredProbe",
+    "blended-probe": "adapters.few_shot.blended_probe:BlendedProbe",
     "class-adaptive": "adapters.few_shot.class_adaptive:ClassAdaptiveProbe",
     "clip-adapter": "adapters.few_shot.clip_adapter:ClipAdapter",
     "linear-probe": "adapters.few_shot.linear_probe:LinearProbe",
@@ -19,7 +20,7 @@ ADAPTERS = {
     "zero-shot": "adapters.few_shot.zero_shot:ZeroShot",
 }
 
-DEFAULT_ADAPTER = "anchored-probe"
+DEFAULT_ADAPTER = "blended-probe"
 
 
 def adapter_class(name: str) -> type[FewShotAdapter]:

@@ -83,7 +83,7 @@ def test_bad_options_are_named(tmp_path: Path) -> None:
     data = make_classes(tmp_path)
     with pytest.raises(InvalidInputError, match=r"too few in: blue \(6\)"):
         evaluate_few_shot(FakeEncoder(), data)
-    with pytest.raises(InvalidInputError, match="anchored-probe"):
+    with pytest.raises(InvalidInputError, match="blended-probe"):
         evaluate_few_shot(FakeEncoder(), data, num_shots=(1,), adapters=["nothing"])
     with pytest.raises(InvalidInputError, match="expected numbers"):
         evaluate_few_shot(FakeEncoder(), data, num_shots=(0,))

@@ -36,4 +36,4 @@ class TestAnchoredProbe(AdapterConformance):
             rows @ learned.T, shots.targets, shots.weights, is_exclusive=True
         )
         gradient = by_logits.T @ rows + pull * (learned - shots.start_weights)
-        assert np.abs(gradient).max() < 1e-3
+        assert np.abs(gradient).max() < 3e-3

@@ -13,5 +13,5 @@ def test_every_name_leads_to_its_class(name: str) -> None:
 
 def test_the_default_is_registered_and_unknown_names_list_the_known() -> None:
     assert DEFAULT_ADAPTER in ADAPTERS
-    with pytest.raises(ValueError, match="anchored-probe, class-adaptive"):
+    with pytest.raises(ValueError, match="anchored-probe, blended-probe"):
         adapter_class("nothing")
