@@ -5,10 +5,12 @@ promise more than the classifier holds. Footage is the same in one shot, in one 
 stored embeddings of two labelled shots are as good as equal.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +19,13 @@ from retrieval.errors import InvalidInputError
 from retrieval.label_types import FindingKind, Label, LabelFinding, LabelledGroup
 from retrieval.types import FloatArray, Shot, Video, timecode
 
-__all__ = ["NEAR_DUPLICATE_COSINE", "Footage", "check_labels", "overlaps", "place_of"]
+__all__ = ["MAX_PAIRS", "NEAR_DUPLICATE_COSINE", "Footage", "check_labels", "overlaps", "place_of"]
 
 NEAR_DUPLICATE_COSINE = 0.9
 """From this cosine on two shots count as the same footage (docs/labels.md has the measurement)."""
 
+MAX_PAIRS = 1_000
+"""Most overlaps that are looked at in a group; a file that is wrong throughout has millions."""
 CONTRADICTION_SECONDS = 0.05
 _OUTSIDE_SECONDS = 0.5
 _SPELLING = 0.88
@@ -186,15 +190,24 @@ def _overlapping(
     group: LabelledGroup, labels: Sequence[Label], footage: Footage
 ) -> Iterator[LabelFinding]:
     """Labels that contradict each other, and the same one said twice of the same time."""
-    for first, second in overlaps(labels):
+    pairs = overlaps(labels) if group.is_exclusive else _overlaps_of_classes(labels)
+    for first, second in islice(pairs, MAX_PAIRS):
         is_same = first.name == second.name
-        if (is_same and not first.boxes) or (group.is_exclusive and not is_same):
+        if not is_same or not first.boxes:
             video = footage.videos.get(first.video_id)
             what = "is said twice" if is_same else f"contradicts {second.name!r}"
             places = (place_of(first, video), place_of(second, video))
             yield _finding(
                 "overlap", group, places, f"label {first.name!r} {what} of the same time"
             )
+
+
+def _overlaps_of_classes(labels: Sequence[Label]) -> Iterator[tuple[Label, Label]]:
+    by_class: dict[str, list[Label]] = defaultdict(list)
+    for label in labels:
+        by_class[label.name].append(label)
+    for members in by_class.values():
+        yield from overlaps(members)
 
 
 # --- leakage
@@ -319,20 +332,21 @@ def _codes(names: Sequence[str]) -> NDArray[np.int64]:
     return np.array([numbers[name] for name in names], np.int64)
 
 
-def _touched(label: Label, footage: Footage) -> list[Shot]:
+def _touched(label: Label, footage: Footage) -> Sequence[Shot]:
     """Shots that a label is about: those whose middle it holds, else the one around its own."""
     shots = footage.shots.get(label.video_id, ())
-    segment = label.segment
-    middle = (segment.start_seconds + segment.end_seconds) / 2
-    held = [shot for shot in shots if _holds(segment.start_seconds, shot, segment.end_seconds)]
-    return held or [
-        shot for shot in shots if shot.segment.start_seconds <= middle < shot.segment.end_seconds
-    ]
+    start, end = label.segment.start_seconds, label.segment.end_seconds
+    held = shots[bisect_left(shots, start, key=_middle) : bisect_left(shots, end, key=_middle)]
+    if held:
+        return held
+    middle = (start + end) / 2
+    place = bisect_right(shots, middle, key=lambda shot: shot.segment.start_seconds) - 1
+    is_within = place >= 0 and middle < shots[place].segment.end_seconds
+    return shots[place : place + 1] if is_within else ()
 
 
-def _holds(start: float, shot: Shot, end: float) -> bool:
-    middle = (shot.segment.start_seconds + shot.segment.end_seconds) / 2
-    return start <= middle < end
+def _middle(shot: Shot) -> float:
+    return (shot.segment.start_seconds + shot.segment.end_seconds) / 2
 
 
 def _finding(

@@ -8,13 +8,15 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retrieval.catalog import Catalog
 from retrieval.errors import InvalidInputError, NotFoundError
-from retrieval.label_check import overlaps
+from retrieval.label_check import MAX_PAIRS, overlaps
 from retrieval.label_files import FileLabel, LabelFile, Moment, Where
+from retrieval.label_files.base import MAX_MESSAGE_CHARS
 from retrieval.label_films import FilmFinder, FrameClock
 from retrieval.label_types import (
     FindingKind,
@@ -34,6 +36,8 @@ __all__ = ["ImportOptions", "PreparedLabels", "prepare_labels"]
 
 DEFAULT_GROUP = "labels"
 MAX_SHOWN = 10
+MAX_FINDINGS = 1_000
+"""After so many the rest of a file is not looked at."""
 END_SLACK_SECONDS = 0.5
 """By how much a label may reach beyond the film; lengths in headers differ by that. It is cut."""
 
@@ -82,7 +86,8 @@ class PreparedLabels:
             for one in self.findings[:MAX_SHOWN]
         ]
         rest = len(self.findings) - len(shown)
-        shown += [f"  and {rest} more"] if rest else []
+        at_least = " at least" if len(self.findings) >= MAX_FINDINGS else ""
+        shown += [f"  and {rest} more{at_least}"] if rest else []
         raise InvalidInputError("\n".join(["no label was imported:", *shown]))
 
 
@@ -108,7 +113,13 @@ def prepare_labels(
     """
     prepared = PreparedLabels(read.format, notes=list(read.notes))
     resolver = _Resolver(base, catalog, options, limits, prepared)
-    made = [label for item in read.labels if (label := resolver.label(item)) is not None]
+    made = []
+    for item in read.labels:
+        label = resolver.label(item)
+        if label is not None:
+            made.append(label)
+        elif len(prepared.findings) >= MAX_FINDINGS:
+            break
     resolver.tell_missing()
     stored = catalog.labels()
     known = {label.key for label in stored}
@@ -334,7 +345,7 @@ def _find_contradictions(labels: Iterable[Label], prepared: PreparedLabels) -> N
         if label.group in exclusive:
             by_group[label.group].append(label)
     for name, members in by_group.items():
-        for first, second in overlaps(members):
+        for first, second in islice(overlaps(members), MAX_PAIRS):
             if first.name == second.name or not new & {id(first), id(second)}:
                 continue
             message = (
@@ -354,7 +365,9 @@ def _where(label: Label) -> Where:
 def _finding(
     kind: FindingKind, message: str, places: Sequence[Where], group: str = ""
 ) -> LabelFinding:
-    return LabelFinding(kind, message, group, tuple(str(place) for place in places))
+    return LabelFinding(
+        kind, message[:MAX_MESSAGE_CHARS], group, tuple(str(place) for place in places)
+    )
 
 
 def absolute_folder(path: Path) -> Path:

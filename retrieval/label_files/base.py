@@ -17,6 +17,7 @@ __all__ = [
     "MAX_FILES",
     "MAX_FILE_BYTES",
     "MAX_LABELS",
+    "MAX_MESSAGE_CHARS",
     "FileLabel",
     "LabelFile",
     "Moment",
@@ -34,6 +35,8 @@ __all__ = [
 MAX_FILE_BYTES = 256_000_000
 MAX_FILES = 200_000
 MAX_LABELS = 500_000
+MAX_MESSAGE_CHARS = 500
+"""Of what an error quotes from a file."""
 _WHOLE_SLACK = 1e-3
 
 _SPLIT_NAMES: dict[str, Split] = {
@@ -59,7 +62,7 @@ class Where:
 
     def error(self, text: str) -> InvalidInputError:
         """The error that says what is wrong here."""
-        return InvalidInputError(f"{self}: {text}")
+        return InvalidInputError(f"{self}: {text[:MAX_MESSAGE_CHARS]}")
 
 
 @dataclass(frozen=True)

@@ -1,39 +1,21 @@
 """Labels from files into a library and back: all or nothing, and nothing lost on the way."""
 
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from retrieval.catalog import Catalog, VideoRecord
+from retrieval.catalog import Catalog
 from retrieval.errors import InvalidInputError, NotFoundError
 from retrieval.label_book import ImportOptions, LabelBook
 from retrieval.label_types import Label
-from retrieval.types import Box, Segment, Shot, Video
+from retrieval.types import Box, Segment
 from tests import films
 from tests.retrieval.label_files import samples
-from tests.retrieval.label_files.samples import write
+from tests.retrieval.label_files.samples import film, write
 
 LEFT, RIGHT = Box(0, 0, 0.5, 1), Box(0.5, 0, 1, 1)
 NIGHT = "vnight"
-
-
-def film(
-    name: str, *, seconds: float = 10.0, folder: str = "/films", number: int = 0
-) -> VideoRecord:
-    """A film of shots of 2.5 s at 25 frames a second, 200 x 100 pixels, without vectors."""
-    video = Video(
-        video_id=f"v{Path(name).stem}{number or ''}", path=Path(folder) / name, size_bytes=1,
-        modified_ns=1, duration_seconds=seconds, container="mp4", width=200, height=100,
-        frame_rate=Fraction(25), video_codec="h264",
-    )  # fmt: skip
-    starts = [2.5 * number for number in range(int(seconds / 2.5))]
-    shots = [
-        Shot(0, video.video_id, n, Segment(s, s + 2.5), int(s * 25), int(s * 25) + 62, s + 1)
-        for n, s in enumerate(starts)
-    ]
-    return VideoRecord(video, shots=shots)
 
 
 @pytest.fixture

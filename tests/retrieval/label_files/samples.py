@@ -5,7 +5,11 @@
 """
 
 import json
+from fractions import Fraction
 from pathlib import Path
+
+from retrieval.catalog import VideoRecord
+from retrieval.types import Segment, Shot, Video
 
 CVAT = """<?xml version="1.0" encoding="utf-8"?>
 <annotations>
@@ -54,6 +58,23 @@ night.mp4,00:00:04.000,00:00:04:01,dog,things
 JSONL = """{"frame_id": 125, "scene_type": "indoor, night", "audio_emotion": null, \
 "text_description": "a room"}
 """
+
+
+def film(
+    name: str, *, seconds: float = 10.0, folder: str = "/films", number: int = 0
+) -> VideoRecord:
+    """A film of shots of 2.5 s at 25 frames a second, 200 x 100 pixels, without vectors."""
+    video = Video(
+        video_id=f"v{Path(name).stem}{number or ''}", path=Path(folder) / name, size_bytes=1,
+        modified_ns=1, duration_seconds=seconds, container="mp4", width=200, height=100,
+        frame_rate=Fraction(25), video_codec="h264",
+    )  # fmt: skip
+    starts = [2.5 * number for number in range(int(seconds / 2.5))]
+    shots = [
+        Shot(0, video.video_id, n, Segment(s, s + 2.5), int(s * 25), int(s * 25) + 62, s + 1)
+        for n, s in enumerate(starts)
+    ]
+    return VideoRecord(video, shots=shots)
 
 
 def write(folder: Path, name: str, text: str) -> Path:
