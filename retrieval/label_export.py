@@ -152,7 +152,7 @@ def _cvat(
     clock = FrameClock(video, limits=limits)
     classes = dict.fromkeys(label.name for label in labels)
     head = "".join(_cvat_class(name) for name in classes)
-    split = f"<subset>{escape(labels[0].split)}</subset>" if labels[0].split else ""
+    split = f"      <subset>{labels[0].split}</subset>\n" if labels[0].split else ""
     tracks = "".join(
         _cvat_track(number, label, clock, video) for number, label in enumerate(labels)
     )
@@ -160,7 +160,7 @@ def _cvat(
         '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n  <version>1.1</version>\n'
         f"  <meta>\n    <task>\n      <name>{escape(video.name)}</name>\n"
         f"      <size>{clock.frame(video.duration_seconds)}</size>\n"
-        f"      <mode>interpolation</mode>\n      {split}\n      <labels>\n{head}      </labels>\n"
+        f"      <mode>interpolation</mode>\n{split}      <labels>\n{head}      </labels>\n"
         f"      <original_size><width>{video.width}</width><height>{video.height}</height>"
         f"</original_size>\n      <source>{escape(video.name)}</source>\n    </task>\n  </meta>\n"
         f"{tracks}</annotations>\n"

@@ -32,7 +32,7 @@ from retrieval.types import Segment, Shot, Video, readable
 if TYPE_CHECKING:
     from retrieval.media.limits import MediaLimits
 
-__all__ = ["ImportOptions", "PreparedLabels", "prepare_labels"]
+__all__ = ["ImportOptions", "PreparedLabels", "absolute_folder", "prepare_labels"]
 
 DEFAULT_GROUP = "labels"
 MAX_SHOWN = 10
@@ -301,7 +301,7 @@ def _make_groups(
 ) -> None:
     """The groups as they will be: those that are there, and what the labels add."""
     existing = {group.name: group for group in stored}
-    said = {item.group: item.kind for item in read.labels if item.kind is not None}
+    said = _kinds_said(read, options)
     by_group: dict[str, list[Label]] = defaultdict(list)
     for label in labels:
         by_group[label.group].append(label)
@@ -321,6 +321,16 @@ def _make_groups(
             prepared.findings.append(_finding("single_class", message, [_where(first)], name))
         prepared.groups.append(LabelledGroup(name, kind, classes))
     _tell_unused(read, options, prepared)
+
+
+def _kinds_said(read: LabelFile, options: ImportOptions) -> dict[str, GroupKind]:
+    """The kinds that the file tells, by group; what is any of once is any of."""
+    said: dict[str, GroupKind] = {}
+    for item in read.labels:
+        name = options.group or item.group or DEFAULT_GROUP
+        if item.kind is not None and said.get(name) != "any_of":
+            said[name] = item.kind
+    return said
 
 
 def _tell_unused(read: LabelFile, options: ImportOptions, prepared: PreparedLabels) -> None:

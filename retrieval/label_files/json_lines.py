@@ -6,6 +6,7 @@ the record stands for the shot that holds the frame. Records that Sceneprint exp
 further keys (`video`, `start_seconds`, `end_seconds`, `labels` …), so that nothing is lost.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,9 @@ def _records(text: str, file: str) -> Iterator[tuple[Mapping[str, Any], Where]]:
 
 def _labels(record: Mapping[str, Any], where: Where, film: str) -> Iterator[FileLabel]:
     start, end, is_shot = _times(record, where)
-    names = _full_names(record, where) if "labels" in record else _plain_names(record, where)
+    is_full = "labels" in record
+    names = list(_full_names(record, where) if is_full else _plain_names(record, where))
+    counts = Counter(group for group, _ in names)
     given = record.get("video", film)
     if not isinstance(given, str) or not given:
         raise where.error(f"got video {given!r:.40}, expected a name or path")
@@ -79,6 +82,8 @@ def _labels(record: Mapping[str, Any], where: Where, film: str) -> Iterator[File
         raise where.error(f"got split {split!r:.40}, expected train, val or test")
     for group, name in names:
         kind = kinds.get(group) if isinstance(kinds, dict) else None
+        if kind is None and counts[group] > 1:
+            kind = "any_of"  # several hold at once
         yield FileLabel(
             name=name,
             where=where,

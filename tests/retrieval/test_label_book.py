@@ -76,7 +76,7 @@ class TestFormats:
         self, book: LabelBook, tmp_path: Path
     ) -> None:
         book.import_from(
-            write(tmp_path, "night.jsonl", samples.JSONL), options=ImportOptions(kind="any_of")
+            write(tmp_path, "night.jsonl", samples.JSONL), options=ImportOptions(split="val")
         )
         assert said(book.labels(group="scene_type")) == [("indoor", 5, 7.5), ("night", 5, 7.5)]
         assert {one.text for one in book.labels()} == {"a room"}
