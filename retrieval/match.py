@@ -10,7 +10,7 @@ Sound is matched beside, and each match gets the probability that it is a copy
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from retrieval.match_aligners import create_aligner
 from retrieval.match_calibration import load_calibration
 from retrieval.match_evidence import EvidenceScale
 from retrieval.match_finder import Finder
-from retrieval.match_finds import to_matches, without_repeats
+from retrieval.match_finds import Find, to_matches, without_repeats
 from retrieval.match_query import QueryPictures
 from retrieval.match_reading import Suspect, open_suspect
 from retrieval.match_views import QueryView
@@ -54,6 +54,7 @@ def match(
     video: str | None = None,
     aligner: str | None = None,
     sounds: SoundMatcher | None = None,
+    on_finds: Callable[[Sequence[Find]], None] | None = None,
     progress: ProgressCallback | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> MatchResult:
@@ -72,6 +73,7 @@ def match(
         video: Look only for this video (id, start of an id, path or file name).
         aligner: Name of the temporal aligner; None for the default.
         sounds: Matches the sound; None to look at pictures alone.
+        on_finds: Given what pictures say, down to the least likely, for calibration.
         progress: Told in seconds of the query, then in places looked at.
         should_stop: Asked often.
 
@@ -110,6 +112,8 @@ def match(
     )
     run = _Run(suspect, finder, encoder, report)
     run.pictures()
+    if on_finds is not None:
+        on_finds(finder.finds)
     least = _least_seconds(suspect, min_seconds)
     run.sounds(sounds, least, catalog, video_id)
     return run.result(min_score=min_score, min_seconds=least)

@@ -167,7 +167,9 @@ class Finder:
         verifier = Verifier(
             task.view, task.bias, self._scale, ref, *self._frames(task.video.video_id)
         )
-        for alignment in verifier.confirm(task.run):
+        rows = task.view.between(task.run.query_start, task.run.query_end)
+        rival = task.neighbours.rival(task.video.video_id, _forth(task.view, rows))
+        for alignment in verifier.confirm(task.run, rival=rival):
             evidence = verifier.evidence_along(alignment)
             signs = _signs(task, alignment, evidence)
             score = self._calibration.probability(signs)
@@ -235,6 +237,11 @@ def _shared(segment: Segment, run: AlignedRun) -> float:
     return segment.intersection_seconds(other) / max(segment.duration_seconds, 1e-6)
 
 
+def _forth(view: QueryView, rows: slice) -> slice:
+    """Places of a view's frames in time that runs forwards."""
+    return slice(len(view) - rows.stop, len(view) - rows.start) if view.is_reversed else rows
+
+
 def _signs(task: _Task, alignment: Alignment, evidence: FloatArray) -> Signs:
     view, rows = task.view, slice(alignment.first, alignment.last + 1)
     finite = evidence[np.isfinite(evidence)]
@@ -242,12 +249,11 @@ def _signs(task: _Task, alignment: Alignment, evidence: FloatArray) -> Signs:
         shown = alignment.similarities[np.isfinite(alignment.similarities)]
         finite = (shown - 0.45) / 0.55
     mean = float(finite.mean()) if len(finite) else 0.0
-    forth = slice(len(view) - rows.stop, len(view) - rows.start) if view.is_reversed else rows
     telling = int(np.isfinite(alignment.similarities).sum())
     return Signs(
         layout=alignment.score if alignment.seen_by == "layout" else None,
         evidence=mean,
-        lead=mean - task.neighbours.rival(task.video.video_id, forth),
+        lead=mean - task.neighbours.rival(task.video.video_id, _forth(view, rows)),
         num_frames=telling,
         num_distinct=num_distinct(view.layouts(rows)),
         seconds=telling * view.step_seconds,

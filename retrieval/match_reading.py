@@ -1,5 +1,6 @@
 """Reading a suspect whatever state it is in: what can be decoded is used, the rest is named."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from retrieval.media.container import check_file
 from retrieval.media.frames import Frame
 from retrieval.media.info import MediaInfo
 from retrieval.media.limits import MediaLimits
+from retrieval.media.picture import Picture
 from retrieval.media.probe import probe
 from retrieval.media.reader import open_pictures
 from retrieval.types import Segment
@@ -22,6 +24,8 @@ QUERY_STEP_SECONDS = 0.5
 MAX_SIDE = 320
 """Pixels of the long side; networks for copies see less than that."""
 MIN_UNREADABLE_SECONDS = 0.5
+MISSING_SECONDS = 1.0
+"""Time after a picture was to go off in which no other comes: something is missing there."""
 STILL_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 
 
@@ -67,6 +71,7 @@ class Suspect:
             yield Frame(0.0, _still(self.path, self.limits))
             return
         num_frames, due, last_good, is_bad = 0, 0.0, 0.0, False
+        shown_until = 0.0
         try:
             with open_pictures(self.path, limits=self.limits, should_stop=should_stop) as reader:
                 damaged = reader.num_damaged
@@ -76,9 +81,10 @@ class Suspect:
                     if picture.frame.is_corrupt:
                         is_bad = True
                         continue
-                    if is_bad:
+                    if is_bad or picture.seconds > shown_until + MISSING_SECONDS:
                         self._note_gap(last_good, picture.seconds)
                     is_bad, last_good = False, picture.seconds
+                    shown_until = picture.seconds + _shown_seconds(picture)
                     if picture.seconds >= due - 1e-6:
                         num_frames += 1
                         yield Frame(picture.seconds, picture.image(max_side=MAX_SIDE))
@@ -103,6 +109,14 @@ class Suspect:
         if self.unreadable and start - self.unreadable[-1].end_seconds < MIN_UNREADABLE_SECONDS:
             start = self.unreadable.pop().start_seconds
         self.unreadable.append(Segment(start, end))
+
+
+def _shown_seconds(picture: Picture) -> float:
+    """How long a picture is shown by its own account; very long where it does not say."""
+    frame = picture.frame
+    if not frame.duration or frame.time_base is None:
+        return math.inf
+    return float(frame.duration * frame.time_base)
 
 
 def open_suspect(path: Path, *, limits: MediaLimits) -> Suspect:

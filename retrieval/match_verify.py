@@ -55,9 +55,10 @@ SLACK_SECONDS = 2.5
 """How far a run's line may be off."""
 LONG_SECONDS = 40.0
 """Runs longer than this are looked at near both ends alone."""
+MAX_BEHIND = 0.1
+"""Evidence by which another video may lead before descriptors alone are not asked."""
 MIN_REST_SECONDS = 1.5
 MAX_PARTS = 4
-SURE_EVIDENCE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +117,13 @@ class Verifier:
         self._ref = ref
         self._stored = ref_times, ref_vectors
 
-    def confirm(self, run: AlignedRun) -> list[Alignment]:
+    def confirm(self, run: AlignedRun, *, rival: float) -> list[Alignment]:
         """The parts of a run that hold, each with its own line: none, one, or a few after cuts.
+
+        Args:
+            run: What an aligner found.
+            rival: Mean evidence there of the best other video. Where that is clearly more, layouts
+                must say that this one is copied as well.
 
         Raises:
             MediaError: The reference cannot be read.
@@ -126,6 +132,8 @@ class Verifier:
         rows = self._view.between(run.query_start, run.query_end)
         covered = sum(item.last - item.first + 1 for item in found)
         if covered >= 0.5 * (rows.stop - rows.start):
+            return found
+        if self._stored_evidence(run) < rival - MAX_BEHIND:
             return found
         other = self._by_descriptors(run)
         return found if other is None else [*_apart(found, other), other]
@@ -136,6 +144,16 @@ class Verifier:
         matrix = self._evidence(rows, self._stored[1])
         times = self._view.times[rows]
         return along(matrix, times, self._stored[0], found.line, reach=STORED_REACH)
+
+    def _stored_evidence(self, run: AlignedRun) -> float:
+        """Mean evidence of a run by stored descriptors; 1 where none is near."""
+        rows = self._view.between(run.query_start, run.query_end)
+        matrix = self._evidence(rows, self._stored[1])
+        values = along(
+            matrix, self._view.times[rows], self._stored[0], run.line, reach=STORED_REACH
+        )
+        finite = values[np.isfinite(values)]
+        return float(finite.mean()) if len(finite) else 1.0
 
     # --- by layouts
 

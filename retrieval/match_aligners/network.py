@@ -27,7 +27,7 @@ NUM_NODES = 24
 """Nodes of one query frame."""
 MAX_GAP_SECONDS = 2.0
 """Query that a path may jump over, where the reference has a frame a second."""
-GAP_COST = 0.15
+GAP_COST = 0.25
 """Evidence lost with each query frame jumped over."""
 UNSTEADY_COST = 0.25
 """Evidence lost per second by which the reference moved on more or less than the query."""
@@ -66,7 +66,8 @@ class NetworkAligner(Aligner):
             made = [run for run in runs_of_points(evidence, rows, columns) if run.gain >= min_gain]
             if made:
                 runs += made
-                used |= _near(evidence, graph, rows, columns)
+                for run in made:
+                    used |= _near(evidence, graph, run)
         return runs
 
 
@@ -127,15 +128,12 @@ def _free_path(graph: _Graph, end: int, used: NDArray[np.bool_]) -> Places:
     return np.asarray(path[::-1], dtype=np.int64)
 
 
-def _near(
-    evidence: EvidenceMatrix, graph: _Graph, rows: Places, columns: Places
-) -> NDArray[np.bool_]:
-    """Nodes that say the same again: near the path, within its part of the query."""
+def _near(evidence: EvidenceMatrix, graph: _Graph, run: AlignedRun) -> NDArray[np.bool_]:
+    """Nodes that say the same again: near a run, within its part of the query."""
     query = evidence.query_times[graph.rows]
-    times, moments = evidence.query_times[rows], evidence.ref_times[columns]
-    expected = np.interp(query, times, moments)
-    inside = (query >= times[0] - 1e-6) & (query <= times[-1] + 1e-6)
-    return np.asarray(inside & (np.abs(evidence.ref_times[graph.columns] - expected) <= 2.5))
+    off = np.abs(evidence.ref_times[graph.columns] - run.line.at(query))
+    inside = (query >= run.query_start - 1e-6) & (query <= run.query_end + 1e-6)
+    return np.asarray(inside & (off <= 2.5))
 
 
 def _usual_step(times: NDArray[np.float64]) -> float:
