@@ -8,8 +8,8 @@ cross-entropy of the shots under the probe that did not see them, at the probe's
     weight ~ exp(-L) * prior,   logits = sum of weight * logits / T
 
 which is Bayesian model averaging with the cross-validated likelihood in the place of the evidence
-(Geisser and Eddy 1979). The prior is log-normal around a pull of `trust^2`, trust being how well
-the words explain the shots. No label is held out: the blend learns from all shots. A sum of linear
+(Geisser and Eddy 1979). The prior is log-normal around a pull of `2 trust^2`, trust being how
+well the words explain the shots. No label is held out: the blend learns from all shots. A sum of linear
 maps is one linear map, so serving costs the same. Where some class has one shot there is nothing to
 cross-fit, and the prior decides among the anchored probes.
 """
@@ -23,10 +23,12 @@ from adapters.few_shot.lp_plus_plus import LpPlusPlus
 
 __all__ = ["BlendedProbe"]
 
-PULLS = (10.0, 1.0, 0.1, 0.01)
+PULLS = (100.0, 10.0, 1.0, 0.1, 0.01)
 """From staying with the words to hardly knowing them."""
 PULL_UNIT = 0.0025
 """Of the spread of the shots, for a pull of one."""
+PRIOR_PULL = 2.0
+"""The centre of the prior where the words explain everything."""
 PRIOR_WIDTH = 2.0
 """Standard deviation of the logarithm of the pull."""
 MIN_TRUST = 0.05
@@ -47,7 +49,7 @@ class BlendedProbe(LinearAdapter):
             probes.append(LpPlusPlus)
             prior_pulls.append(PULLS[-1])
         trust = max(MIN_TRUST, trust_in_words(shots))
-        away = (np.log(prior_pulls) - 2 * np.log(trust)) / PRIOR_WIDTH
+        away = (np.log(prior_pulls) - np.log(PRIOR_PULL * trust**2)) / PRIOR_WIDTH
         log_weights = -0.5 * away**2
         temperatures = np.ones(len(probes))
         if can_cross_fit:
