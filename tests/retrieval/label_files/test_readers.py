@@ -350,18 +350,32 @@ class TestClips:
         fails(tmp_path, "holds no clips")
 
 
-def test_formats_are_told_by_looking(tmp_path: Path) -> None:
-    made = {
-        "cvat": write(tmp_path, "1.xml", samples.CVAT),
-        "voc": write(tmp_path, "2.xml", samples.VOC),
-        "coco": samples.write_coco(tmp_path),
-        "csv": write(tmp_path, "3.csv", samples.CSV),
-        "jsonl": write(tmp_path, "4.jsonl", samples.JSONL),
-        "yolo": samples.write_yolo(tmp_path / "yolo"),
-        "clips": write(tmp_path, "clips/day/1.mp4", "").parent.parent,
+def made(folder: Path) -> dict[str, Path]:
+    """A good file or folder of every format."""
+    return {
+        "cvat": write(folder, "1.xml", samples.CVAT),
+        "voc": write(folder, "2.xml", samples.VOC),
+        "coco": samples.write_coco(folder),
+        "csv": write(folder, "3.csv", samples.CSV),
+        "jsonl": write(folder, "4.jsonl", samples.JSONL),
+        "yolo": samples.write_yolo(folder / "yolo"),
+        "clips": write(folder, "clips/day/1.mp4", "").parent.parent,
     }
-    assert set(made) == set(FORMATS)
-    assert {name: read_labels(path).format for name, path in made.items()} == {n: n for n in made}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_keeps_the_contract(tmp_path: Path, name: str) -> None:
+    path = made(tmp_path)[name]
+    read = read_labels(path)
+    assert read.format == name  # told by looking
+    assert read == read_labels(path, format=name)
+    for label in read.labels:
+        assert label.name == label.name.strip() != ""
+        assert label.film or label.image
+        assert label.where.file
+        assert label.where.line is not None or name == "clips"
+    for label_name in read.classes:
+        assert label_name in {label.name for label in read.labels}
 
 
 def test_unknown_paths_and_formats(tmp_path: Path) -> None:
