@@ -8,8 +8,8 @@ cross-entropy of the shots under the probe that did not see them, at the probe's
     weight ~ exp(-L) * prior,   logits = sum of weight * logits / T
 
 which is Bayesian model averaging with the cross-validated likelihood in the place of the evidence
-(Geisser and Eddy 1979). The prior is log-normal around a pull of `2 trust^2`, trust being how
-well the words explain the shots. No label is held out: the blend learns from all shots. A sum of linear
+(Geisser and Eddy 1979). The prior is log-normal around a pull of `2 trust^2`, trust being how well
+the words explain the shots. No label is held out: the blend learns from all shots. A sum of linear
 maps is one linear map, so serving costs the same. Where some class has one shot there is nothing to
 cross-fit, and the prior decides among the anchored probes.
 """
