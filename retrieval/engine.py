@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from retrieval.match_matrix import MatchMatrix
     from retrieval.media.limits import MediaLimits
     from retrieval.sound_library import LibrarySounds
+    from retrieval.teach import Lesson, TaughtShot
     from retrieval.vectors import FrameVectors, ShotVectors
 
 __all__ = ["Engine", "LibraryInfo"]
@@ -477,6 +478,18 @@ class Engine:
         from retrieval.label_book import LabelBook
 
         return LabelBook(self.catalog, limits=self.limits)
+
+    def teach(self, name: str, group: str, **options: Any) -> "Lesson":
+        """Learn a label group's classes from its labelled shots; see `retrieval.teach.teach`."""
+        from retrieval.teach import teach
+
+        return teach(name, group, catalog=self.catalog, encoder=self.encoder, **options)
+
+    def apply_adapter(self, name: str, video: str) -> "list[TaughtShot]":
+        """Score a library film's shots with a taught adapter; see `retrieval.teach`."""
+        from retrieval.teach import apply_adapter
+
+        return apply_adapter(name, video, catalog=self.catalog, encoder=self.encoder)
 
     # --- banks of known non-matches
 

@@ -46,6 +46,12 @@ def classify(
     per: Annotated[
         Literal["shot", "video"], typer.Option("--per", help="Score each shot, or the whole.")
     ] = "shot",
+    adapter: Annotated[
+        str | None,
+        typer.Option(
+            "--adapter", metavar="NAME", help="An adapter of `sceneprint teach`: mine, or mine/2."
+        ),
+    ] = None,
     annotations: Annotated[
         bool, typer.Option("--annotations", help="Print the annotation format (JSON).")
     ] = False,
@@ -67,6 +73,20 @@ def classify(
     from app.cli.output import print_json
     from app.cli.progress import shown_progress
 
+    if adapter is not None:
+        from app.cli.teach import classify_with
+
+        classify_with(
+            adapter,
+            film,
+            given=bool(labels or group or annotations or per != "shot"),
+            library=library,
+            encoder=encoder,
+            runtime=runtime,
+            device=device,
+            as_json=as_json,
+        )
+        return
     groups = chosen_groups(labels or [], group or [])
     with (
         open_or_temporary_engine(

@@ -21,6 +21,7 @@ from app.cli import (
     match,
     search,
     serve,
+    teach,
     threshold,
     watch,
 )
@@ -50,6 +51,7 @@ app.command("threshold")(threshold.threshold)
 app.command("watch")(watch.watch)
 app.add_typer(bank.bank_app, name="bank")
 app.command("classify")(classify.classify)
+app.command("teach")(teach.teach)
 app.add_typer(labels.labels_app, name="labels")
 app.command("serve")(serve.serve)
 app.command("demo")(develop.demo)

@@ -1,0 +1,56 @@
+"""`sceneprint teach` and `classify --adapter`: from a table of labels to answers about shots."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from app.cli import run
+
+CSV = (
+    "video,start,end,label,group\n"
+    "colours,0,2,warm,tint\ncolours,2,4,cold,tint\ncolours,4,6,cold,tint\n"
+)
+
+
+@pytest.fixture
+def own(library: Path, tmp_path: Path, fake_encoder: None) -> Path:
+    path = tmp_path / "library"
+    shutil.copytree(library, path)
+    (tmp_path / "labels.csv").write_text(CSV)
+    assert run(["labels", "import", str(tmp_path / "labels.csv"), "--library", str(path)]) == 0
+    return path
+
+
+def test_from_labels_to_answers(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--library", str(own)]
+    taught = ["teach", "mine", "--group", "tint", "--method", "anchored-probe", *arguments]
+    assert run(taught) == 0
+    out = capsys.readouterr().out
+    assert "mine/1" in out
+    assert "Too few shots to be sure" in out
+    assert run(["classify", "colours.mp4", "--adapter", "mine", *arguments, "--json"]) == 0
+    shots = json.loads(capsys.readouterr().out)
+    assert shots[0]["scores"][0]["label"] == "warm"
+    assert shots[0]["labels"] is None
+    assert run(["classify", "colours.mp4", "--adapter", "mine/1", *arguments]) == 0
+    assert "unsure" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["teach", "mine", "--group", "nothing"], "there is: tint"),
+        (["teach", "mine", "--group", "tint", "--method", "magic"], "expected one of"),
+        (["teach", "mine", "--group", "tint", "--error-rate", "3"], "error_rate"),
+        (["teach", "../up", "--group", "tint"], "adapter name"),
+        (["classify", "colours.mp4", "--adapter", "nothing"], "sceneprint teach"),
+        (["classify", "colours.mp4", "--adapter", "mine", "--group", "mood"], "its own classes"),
+    ],
+)
+def test_mistakes_are_explained(
+    arguments: list[str], message: str, own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*arguments, "--library", str(own)]) == 2
+    assert message in " ".join(capsys.readouterr().err.split())
