@@ -32,7 +32,7 @@ REVERSED_LEAD = 1.15
 """How many times more a run must gain backwards than forwards: still pictures play both ways."""
 MAX_TRIES_PER_WINDOW = 4
 WINDOW_SECONDS = 10.0
-SURE_SCORE = 0.9
+SURE_SCORE, SURE_LAYOUT = 0.9, 0.9
 MIN_EXPLAINED = 0.8
 SLACK_SECONDS = 3.0
 WORTH_KEEPING = 0.02
@@ -194,7 +194,8 @@ class Finder:
             length = max(segment.duration_seconds, 1e-6)
             if find.segment.intersection_seconds(segment) < MIN_EXPLAINED * length:
                 continue
-            is_sure = find.score >= SURE_SCORE and find.alignment.seen_by == "layout"
+            is_sure = find.score >= SURE_SCORE and find.alignment.score >= SURE_LAYOUT
+            is_sure = is_sure and find.alignment.seen_by == "layout"
             if is_sure or abs(find.ref_at(middle) - moment) <= SLACK_SECONDS:
                 return True
         return False

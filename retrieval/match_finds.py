@@ -140,7 +140,14 @@ def to_matches(
         replace(item, false_matches_per_hour=calibration.false_matches_per_hour(item.score))
         for item in merged
     ]
-    return sorted(scored, key=lambda item: (-item.score, item.query_segment.start_seconds))
+    return sorted(
+        scored,
+        key=lambda item: (
+            -round(item.score, 3),
+            -(item.similarity or 0.0),
+            item.query_segment.start_seconds,
+        ),
+    )
 
 
 def _picture_match(path: Path, find: Find, duration: float, bars: Box | None) -> Match:

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.match_lines import Line
+from retrieval.match_lines import Line, best_run
 from retrieval.types import FloatArray
 
 __all__ = ["MAX_SPEED", "MIN_SPEED", "AlignedRun", "Aligner", "EvidenceMatrix"]
@@ -20,6 +20,7 @@ Times = NDArray[np.float64]
 MIN_SPEED, MAX_SPEED = 0.5, 2.0
 MAX_BEND_SECONDS = 1.6
 """How far a pair may lie off the straight line between a run's ends."""
+PLAIN_REACH_SECONDS = 0.75
 SLOP = 1.04
 """How far beyond these a fitted speed may lie."""
 
@@ -111,26 +112,50 @@ def runs_of_points(
         for piece in pieces
     ]
     steady = [run for run, is_steady in found if is_steady]
-    return steady or [_plain_run(evidence, rows[piece], columns[piece]) for piece in pieces]
+    if steady:
+        return steady
+    plain = [_plain_run(evidence, rows[piece], columns[piece]) for piece in pieces]
+    return [*plain, *(_run_at_peak(evidence, rows[piece], columns[piece]) for piece in pieces)]
 
 
 def _plain_run(
     evidence: EvidenceMatrix, rows: NDArray[np.int64], columns: NDArray[np.int64]
 ) -> AlignedRun:
+    """Of pairs that keep no speed: the stretch of plain playback near them that gains most."""
+    inside = slice(int(rows[0]), int(rows[-1]) + 1)
+    near = slice(int(columns.min()), int(columns.max()) + 1)
+    query, ref = evidence.query_times[inside], evidence.ref_times[near]
+    values = evidence.values[inside, near]
+    run = best_run(
+        values,
+        query,
+        ref,
+        threshold=0.0,
+        reach=PLAIN_REACH_SECONDS,
+        speeds=np.array([1.0]),
+        offset_step=0.5,
+    )
+    if run is None:
+        return _run_of_piece(evidence, rows, columns)
+    shown = query[run.first : run.last + 1]
+    count = run.last - run.first + 1
+    return AlignedRun(run.line, float(shown[0]), float(shown[-1]), run.gain, count)
+
+
+def _run_at_peak(
+    evidence: EvidenceMatrix, rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> AlignedRun:
     """Of pairs that keep no speed: plain playback through the pair that says most."""
     values = evidence.values[rows, columns].astype(np.float64)
-    best = int(values.argmax())
     query, ref = evidence.query_times[rows], evidence.ref_times[columns]
+    best = int(values.argmax())
     line = Line(1.0, float(ref[best] - query[best]))
     at = line.at(query)
     inside = (at >= ref.min() - 1.0) & (at <= ref.max() + 1.0)
-    return AlignedRun(
-        line,
-        float(query[inside][0]),
-        float(query[inside][-1]),
-        float(values[inside].sum()),
-        int(np.count_nonzero(values[inside] > 0)),
-    )
+    count = int(np.count_nonzero(values[inside] > 0))
+    shown = query[inside]
+    gain = float(values[inside].sum())
+    return AlignedRun(line, float(shown[0]), float(shown[-1]), gain, count)
 
 
 def _straight_pieces(query: Times, ref: Times) -> list[slice]:
