@@ -250,11 +250,12 @@ def _signs(task: _Task, alignment: Alignment, evidence: FloatArray) -> Signs:
         shown = alignment.similarities[np.isfinite(alignment.similarities)]
         finite = (shown - 0.45) / 0.55
     mean = float(finite.mean()) if len(finite) else 0.0
+    rival = task.neighbours.rival(task.video.video_id, _forth(view, rows))
     telling = int(np.isfinite(alignment.similarities).sum())
     return Signs(
         layout=alignment.score if alignment.seen_by == "layout" else None,
         evidence=mean,
-        lead=mean - task.neighbours.rival(task.video.video_id, _forth(view, rows)),
+        lead=mean - max(rival, 0.0),  # a small library has no rivals: neutral ones stand in
         num_frames=telling,
         num_distinct=num_distinct(view.layouts(rows)),
         seconds=telling * view.step_seconds,
