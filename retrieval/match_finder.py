@@ -255,7 +255,7 @@ def _signs(task: _Task, alignment: Alignment, evidence: FloatArray) -> Signs:
     return Signs(
         layout=alignment.score if alignment.seen_by == "layout" else None,
         evidence=mean,
-        lead=mean - max(rival, 0.0),  # a small library has no rivals: neutral ones stand in
+        lead=mean - rival,
         num_frames=telling,
         num_distinct=num_distinct(view.layouts(rows)),
         seconds=telling * view.step_seconds,
