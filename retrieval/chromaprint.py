@@ -101,7 +101,7 @@ def _bounded_output(command: list[str], timeout_seconds: float) -> bytes:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"},
+        env={"LC_ALL": "C"},  # nothing of ours; the program is given by its whole path
     ) as process:
         assert process.stdout is not None
         alarm = Timer(timeout_seconds, process.kill)
