@@ -10,6 +10,7 @@ One key in sixteen is kept, by its own value, so both sides keep the same ones.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -38,7 +39,9 @@ _CHUNK = 8_192
 _BIN_JITTER = 1
 _RATIO_JITTER = 0.15  # in cells
 _KEY_BITS = 23
-_MIX = 0x2C1B3C6D | 1
+_MIX = (0x2C1B3C6D | 1) % (1 << _KEY_BITS)
+_WORTHS = (_LEVELS**2 * _RATIOS**2, _LEVELS * _RATIOS**2, _RATIOS**2, _RATIOS, 1)
+_Digit = tuple[NDArray[np.uint32], NDArray[np.uint32]]
 
 
 @dataclass(frozen=True)
@@ -96,21 +99,19 @@ def _quads_of(
     probe: bool,
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint8]]:
     nexts = _next_peaks(ticks, bins, start, end, fan)
+    here = np.arange(start, end)[:, None]
+    steps = np.where(nexts >= 0, ticks[nexts] - ticks[here], np.float32(0)).ravel()
+    rises = np.where(nexts >= 0, bins[nexts] - bins[here], np.int16(0)).ravel() + _MAX_RISE
     trios = np.array(list(combinations(range(fan), 3)))
-    members = nexts[:, trios]  # (N, trios, 3)
-    anchors = np.arange(start, end)[:, None]
-    last = members[..., 2]
-    span = np.where(last >= 0, ticks[last] - ticks[anchors], np.float32(0))
-    row, column = np.nonzero(span >= _MIN_SPAN_TICKS)
-    members, span, anchor = members[row, column], span[row, column], row + start
-    rises = bins[members] - bins[anchor][:, None]
-    ratios = (ticks[members[:, :2]] - ticks[anchor][:, None]) / (span[:, None] / _RATIOS)
-    keys, which = _keys(rises, ratios, probe)
-    mixed = (keys * _MIX) & ((1 << _KEY_BITS) - 1)
-    kept = mixed >> (_KEY_BITS - _SAMPLE_SHIFT) == 0
-    which = which[kept]
+    rows, columns = np.nonzero(steps.reshape(-1, fan)[:, trios[:, 2]] >= _MIN_SPAN_TICKS)
+    first, second, last = (rows * fan + member for member in trios[columns].T)
+    span = steps[last]
+    cell = span / _RATIOS
+    digits = [_time_digit(steps[at] / cell, place) for place, at in enumerate((first, second), 3)]
+    digits += [_rise_digit(rises[at], place) for place, at in enumerate((first, second, last))]
+    keys, which = _keys(digits, probe)
     spans = np.round(span[which] / SPAN_TICKS).astype(np.uint8)
-    return mixed[kept].astype(np.uint32), anchor[which].astype(np.uint32), spans
+    return keys, (rows[which] + start).astype(np.uint32), spans
 
 
 def _next_peaks(
@@ -125,6 +126,8 @@ def _next_peaks(
             break
         here, there = slice(start, start + count), slice(start + lag, start + lag + count)
         steps = ticks[there] - ticks[here]
+        if steps.min() > _MAX_SPAN_TICKS:
+            break
         fits = (steps >= _MIN_STEP_TICKS) & (steps <= _MAX_SPAN_TICKS)
         fits &= np.abs(bins[there] - bins[here]) <= _MAX_RISE
         fits &= filled[:count] < fan
@@ -134,36 +137,47 @@ def _next_peaks(
     return nexts
 
 
-def _keys(
-    rises: NDArray[np.int16], ratios: NDArray[np.floating], probe: bool
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Keys (K,) and the quad (K,) that each is of."""
-    keys = np.zeros(len(rises), np.int64)
-    which = np.arange(len(rises))
-    for place in range(3):
-        shifted = rises[:, place].astype(np.int64) + _MAX_RISE + _STEP // 2
-        keys, which = _next_digit(keys, which, shifted / _STEP, _LEVELS, _BIN_JITTER / _STEP, probe)
-    for place in range(2):
-        value = ratios[:, place].astype(np.float64)
-        keys, which = _next_digit(keys, which, value, _RATIOS, _RATIO_JITTER, probe)
-    return keys, which
+def _keys(digits: list[_Digit], probe: bool) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Slots (K,) of the kept keys, and the quad (K,) that each is of.
+
+    A key times `_MIX` is the sum of what each digit adds, so a neighbouring key is one addition.
+    """
+    keys = np.asarray(sum(adds for adds, _ in digits), dtype=np.uint32)
+    which = np.arange(len(keys))
+    for _, step in digits if probe else []:
+        steps = step[which]
+        there = np.flatnonzero(steps)
+        keys = np.concatenate([keys, keys[there] + steps[there]])
+        which = np.concatenate([which, which[there]])
+    kept = np.flatnonzero(keys < np.uint32(1 << (32 - _SAMPLE_SHIFT)))
+    return keys[kept] >> np.uint32(32 - _KEY_BITS), which[kept]
 
 
-def _next_digit(
-    keys: NDArray[np.int64],
-    which: NDArray[np.int64],
-    values: NDArray[np.float64],
-    levels: int,
-    jitter: float,
-    probe: bool,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Append a digit to each key; with `probe` also the digit across a near edge of the cell."""
-    mine = values[which]
-    digits = np.clip(np.floor(mine), 0, levels - 1).astype(np.int64)
-    if not probe:
-        return keys * levels + digits, which
-    low = np.clip(np.floor(mine - jitter), 0, levels - 1).astype(np.int64)
-    high = np.clip(np.floor(mine + jitter + 1e-6), 0, levels - 1).astype(np.int64)
-    more = [(low < digits, low), (high > digits, high)]
-    out = np.concatenate([keys * levels + digits, *((keys * levels + d)[m] for m, d in more)])
-    return out, np.concatenate([which, *(which[m] for m, _ in more)])
+def _rise_digit(rises: NDArray[np.int16], place: int) -> _Digit:
+    """Of steps in log-frequency (Q,) above the lowest."""
+    adds, step = _rise_table(place)
+    return adds[rises], step[rises]
+
+
+@lru_cache(maxsize=3)
+def _rise_table(place: int) -> _Digit:
+    values = (np.arange(2 * _MAX_RISE + 1) + _STEP // 2) / _STEP
+    return _digit(values, _LEVELS, _BIN_JITTER / _STEP, place)
+
+
+def _time_digit(ratios: FloatArray, place: int) -> _Digit:
+    return _digit(ratios.astype(np.float64), _RATIOS, _RATIO_JITTER, place)
+
+
+def _digit(values: NDArray[np.float64], levels: int, jitter: float, place: int) -> _Digit:
+    """What a digit adds to a key, and what the one across a near edge of the cell adds to that.
+
+    The second is 0 where no edge is near; keys lie in the upper `_KEY_BITS` of 32 bits.
+    """
+    digits, low, high = (
+        np.clip(np.floor(at), 0, levels - 1).astype(np.int64)
+        for at in (values, values - jitter, values + jitter + 1e-6)
+    )
+    worth = (_WORTHS[place] * _MIX) << (32 - _KEY_BITS)
+    neighbours = np.where(low < digits, -1, np.where(high > digits, 1, 0))
+    return (digits * worth).astype(np.uint32), (neighbours * worth).astype(np.uint32)
