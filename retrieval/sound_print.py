@@ -99,6 +99,11 @@ class SoundPrint:
             self.ticks[keep], self.bins[keep], self.reaches[keep], self.duration_seconds
         )
 
+    def part(self, low: int, high: int) -> "SoundPrint":
+        """The peaks from one place to another, exclusive; nothing is copied."""
+        ticks, bins, reaches = self.ticks[low:high], self.bins[low:high], self.reaches[low:high]
+        return SoundPrint(ticks, bins, reaches, self.duration_seconds)
+
     def to_bytes(self) -> bytes:
         """The print for a database: a header with a version, then the three arrays."""
         head = _HEADER.pack(_MAGIC, PRINT_VERSION, 0, self.duration_seconds, len(self))

@@ -19,6 +19,7 @@ __all__ = ["SoundAlignment", "align"]
 _TIME_TOLERANCE = 8.0  # ticks of the reference
 _BIN_TOLERANCE = 3.0
 _FIRST_HALF_SECONDS = 6.0
+_NEAR_SECONDS = 24.0  # of the reference, more than the first look needs at the highest speed
 _ROUNDS = 14
 _SHIFTS_SECONDS = np.outer((-1, 1), (0.29, 0.47, 0.83, 1.31, 1.93, 2.9, 4.1, 7.3)).ravel()
 _LEAST_RATE = 0.16
@@ -80,7 +81,8 @@ def align(
     Returns:
         None where nothing agrees.
     """
-    ref = _Reference(ref_ticks, ref_bins)
+    near = _around(ref_ticks, ref_seconds, _NEAR_SECONDS)
+    ref = _Reference(ref_ticks[near], ref_bins[near])
     line = _Line(speed, (ref_seconds - speed * query_seconds) / TICK_SECONDS, pitch_bins)
     start, end = query_seconds - _FIRST_HALF_SECONDS, query_seconds + _FIRST_HALF_SECONDS
     result: SoundAlignment | None = None
@@ -90,6 +92,8 @@ def align(
         line = _refit(line, part, ref, slack)
         if number == 0 and not _is_worth_a_look(line, part, ref):
             return None
+        if number == 0:
+            ref = _Reference(ref_ticks, ref_bins)
         new = _weigh(line, part, ref, query_seconds if result is None else None)
         if new is None:
             return result
@@ -132,11 +136,18 @@ class _Reference:
         return best
 
 
+def _around(ticks: NDArray[np.uint32], seconds: float, margin_seconds: float) -> slice:
+    """Peaks from a time less the margin to that time and the margin."""
+    edges = np.array([seconds - margin_seconds, seconds + margin_seconds]) / TICK_SECONDS
+    low, high = np.searchsorted(ticks, np.clip(edges, 0, 0xFFFFFFFF).astype(np.uint32))
+    return slice(int(low), int(high))
+
+
 def _between(query: SoundPrint, start: float, end: float) -> SoundPrint:
-    low, high = np.searchsorted(query.ticks, np.maximum([start, end], 0) / TICK_SECONDS)
-    mask = np.zeros(len(query), bool)
-    mask[low:high] = True
-    return query.select(mask)
+    low, high = np.searchsorted(
+        query.ticks, np.ceil(np.maximum([start, end], 0) / TICK_SECONDS).astype(np.uint32)
+    )
+    return query.part(int(low), int(high))
 
 
 def _projected(line: _Line, part: SoundPrint) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
