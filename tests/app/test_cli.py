@@ -29,8 +29,9 @@ COMMANDS = (
     ["threshold"], ["watch"], ["bank"], ["bank", "add"], ["bank", "list"], ["bank", "remove"],
     ["labels"], ["labels", "import"], ["labels", "list"], ["labels", "export"],
     ["labels", "check"], ["labels", "remove"],
-    ["demo"], ["train"], ["train", "builtin"], ["bench"], ["bench", "ingest"],
-    ["bench", "encode"], ["bench", "search"], ["eval"], ["eval", "retrieval"],
+    ["teach"], ["demo"], ["train"], ["train", "builtin"], ["train", "copy"],
+    ["bench"], ["bench", "ingest"], ["bench", "encode"], ["bench", "search"], ["bench", "match"],
+    ["eval"], ["eval", "retrieval"], ["eval", "copy"], ["eval", "few-shot"],
 )  # fmt: skip
 
 
