@@ -4,7 +4,10 @@
 formants in syllables. Neither repeats itself, and two seeds have nothing in common.
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from retrieval.types import FloatArray
 
@@ -73,11 +76,12 @@ def ticking(seconds: float, seed: int, *, rate_hz: int = RATE_HZ) -> FloatArray:
 
 def _note(pitch: float, length: float, rng: np.random.Generator, rate_hz: int) -> FloatArray:
     t = np.arange(round((length + 0.1) * rate_hz)) / rate_hz
-    wave = np.zeros(len(t))
+    weights = []
     for overtone in range(1, 9):
         if pitch * overtone < 0.45 * rate_hz:
             phase, power = rng.uniform(0, 6.3), rng.uniform(0.2, 1) / overtone
-            wave += power * np.sin(2 * np.pi * pitch * overtone * t + phase)
+            weights.append(power * np.exp(1j * phase))
+    wave = _overtones(2 * np.pi * pitch * t, np.array(weights))
     envelope = np.minimum(t / 0.01, 1) * np.exp(-t / max(0.02, length * 0.6))
     return np.asarray(wave * envelope, dtype=np.float32)
 
@@ -90,11 +94,19 @@ def _syllable(pitch: float, length: float, rng: np.random.Generator, rate_hz: in
         bend = 1 + rng.uniform(-0.2, 0.2) * t / length
         phase = 2 * np.pi * np.cumsum(pitch * bend) / rate_hz
         formants = rng.uniform([250, 800, 2_200], [900, 2_300, 3_200])
-        wave = np.zeros(len(t))
-        for overtone in range(1, int(3_800 / pitch)):
-            gains = np.exp(-(((overtone * pitch - formants) / 180) ** 2)) * [1, 0.6, 0.3]
-            wave += (gains.sum() + 0.01) * np.sin(overtone * phase)
+        overtones = np.arange(1, int(3_800 / pitch))
+        gains = np.exp(-(((overtones[:, None] * pitch - formants) / 180) ** 2)) * [1, 0.6, 0.3]
+        wave = _overtones(phase, gains.sum(axis=1) + 0.01)
     return np.asarray(wave * np.sin(np.pi * t / length) ** 0.5, dtype=np.float32)
+
+
+def _overtones(phase: NDArray[Any], weights: NDArray[Any]) -> NDArray[Any]:
+    """The sum of weight[k] * exp(i (k + 1) phase), its imaginary part, by powers of one wave."""
+    wave = np.exp(1j * phase)
+    total = np.zeros(len(phase), complex)
+    for weight in weights[::-1]:  # Horner's rule
+        total = (total + weight) * wave
+    return np.asarray(total.imag)
 
 
 def _mix(out: FloatArray, at: float, part: FloatArray, rate_hz: int) -> None:

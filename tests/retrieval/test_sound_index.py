@@ -14,8 +14,8 @@ from retrieval.sound_print import SoundPrint, fingerprint
 
 @pytest.fixture(scope="module")
 def prints() -> dict[str, SoundPrint]:
-    made = {f"{n}": fingerprint(music(20 + n, n), RATE_HZ) for n in range(3)}
-    return made | {"talk": fingerprint(speech(30, 7), RATE_HZ), "silent": silent(12)}
+    made = {f"{n}": fingerprint(music(12 + n, n), RATE_HZ) for n in range(3)}
+    return made | {"talk": fingerprint(speech(15, 7), RATE_HZ), "silent": silent(6)}
 
 
 def silent(seconds: int) -> SoundPrint:
