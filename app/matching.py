@@ -3,6 +3,7 @@
 The command line's `match` and `watch` stand on it.
 """
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from pathlib import Path
 from app.files import write_whole
 from app.match_words import result_notes
 from retrieval.engine import Engine
-from retrieval.errors import MediaError, NotFoundError
+from retrieval.errors import MediaError, NotFoundError, OperationCancelled, SceneprintError
 from retrieval.ingest_scan import scan
 from retrieval.types import Match, MatchResult, Progress, ProgressCallback
 
@@ -26,6 +27,8 @@ __all__ = [
     "suspects_in",
     "write_reports",
 ]
+
+logger = logging.getLogger(__name__)
 
 ShouldStop = Callable[[], bool]
 
@@ -69,6 +72,8 @@ class Outcome:
     result: MatchResult | None = None
     error: str | None = None
     """Why it could not be looked through."""
+    is_of_file: bool = True
+    """Whether the file itself is the cause of the error, not the library or a fault."""
 
     @property
     def matches(self) -> tuple[Match, ...]:
@@ -107,7 +112,8 @@ def match_files(
 
     Raises:
         MediaError: The only file cannot be read.
-        SceneprintError: What concerns all files (an unknown video or bank, an empty library).
+        SceneprintError: What concerns all files (an unknown video or bank, an empty library),
+            where it shows at the first; later errors end nothing, so what was found is kept.
         OperationCancelled: `should_stop` said so.
     """
     outcomes = []
@@ -115,11 +121,22 @@ def match_files(
         shown = _numbered(progress, number, len(suspects))
         try:
             outcomes.append(match_file(engine, suspect, asked, shown, should_stop))
-        except MediaError as error:
-            if len(suspects) == 1:
+        except OperationCancelled:
+            raise
+        except Exception as error:  # hours of earlier outcomes are not lost with one file
+            is_of_file = isinstance(error, MediaError)
+            if len(suspects) == 1 or not (is_of_file or outcomes):
                 raise
-            outcomes.append(Outcome(suspect.path, suspect.was_named, error=str(error)))
+            outcomes.append(_failed(suspect, error, is_of_file=is_of_file))
     return outcomes
+
+
+def _failed(suspect: Suspect, error: Exception, *, is_of_file: bool) -> Outcome:
+    text = str(error)
+    if not isinstance(error, SceneprintError):
+        logger.error("a fault while matching %s", suspect.path, exc_info=error)
+        text = f"a fault of Sceneprint, {type(error).__name__}: {error}"
+    return Outcome(suspect.path, suspect.was_named, error=text, is_of_file=is_of_file)
 
 
 def match_file(

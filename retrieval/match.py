@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["match"]
 
 SHORT_SECONDS = 2.0
+MOST = 0.8
+"""Share of a query shorter than the least length that a match must have: its ends are rough."""
 
 SoundMatcher = Callable[[Path, float], "list[SoundMatch] | None"]
 """From a query's path and the least seconds to what its sound matches; None for silence."""
@@ -69,7 +71,7 @@ def match(
         min_score: Least probability of a match, in [0, 1], with videos that have no threshold of
             their own.
         min_seconds: Least length of the query side of a match; a query that is shorter itself
-            may match with all of it.
+            may match with most of it, and a very short one with any part.
         video: Look only for this video (id, start of an id, path or file name).
         aligner: Name of the temporal aligner; None for the default.
         sounds: Matches the sound; None to look at pictures alone.
@@ -121,7 +123,10 @@ def match(
 
 def _least_seconds(suspect: Suspect, wanted: float) -> float:
     """The length that is asked for; a suspect that is shorter may match with most of it."""
-    return wanted if suspect.duration_seconds > SHORT_SECONDS else 0.0
+    length = suspect.duration_seconds
+    if length <= SHORT_SECONDS:
+        return 0.0
+    return wanted if length >= wanted else MOST * length
 
 
 @dataclass
@@ -211,12 +216,10 @@ class _Run:
             bars=self._bars,
             calibration=load_calibration(),
         )
-        shown = [
-            item
-            for item in matches
-            if item.score >= _least_score(item.ref_video, min_score)
-            and item.query_segment.duration_seconds >= min_seconds - 1e-6
-        ]
+        sure = [item for item in matches if item.score >= _least_score(item.ref_video, min_score)]
+        shown = [item for item in sure if item.query_segment.duration_seconds >= min_seconds - 1e-6]
+        if sure and not shown:
+            self._notes.append(_too_short(len(sure), min_seconds))
         return MatchResult(
             suspect.path,
             suspect.duration_seconds,
@@ -252,6 +255,12 @@ class _Run:
         if self._suspect.unreadable:
             lost = sum(part.duration_seconds for part in self._suspect.unreadable)
             self._notes.append(f"{lost:.1f} s of the query could not be decoded")
+
+
+def _too_short(count: int, min_seconds: float) -> str:
+    """Why nothing is shown although something was found."""
+    found = "1 match is" if count == 1 else f"{count} matches are"
+    return f"{found} left out, shorter than the least length of {min_seconds:g} s"
 
 
 def _least_score(video: Video, min_score: float) -> float:

@@ -164,7 +164,8 @@ def _exit_code(outcomes: list["Outcome"], *, fail_on_match: bool) -> int:
 
     if any(outcome.matches for outcome in outcomes) and fail_on_match:
         return COPIES_FOUND
-    return USER_ERROR if any(outcome.was_named and outcome.error for outcome in outcomes) else 0
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    return USER_ERROR if any(item.was_named or not item.is_of_file for item in failed) else 0
 
 
 def _write_csv(path: Path, outcomes: list["Outcome"]) -> None:

@@ -238,10 +238,24 @@ def test_a_reference_that_is_gone_is_matched_by_its_stored_frames(
 def test_bounds_are_respected(library: Library, world: Path, b_clip: Path, bikes: Path) -> None:
     library.add(world)
     library.add(bikes)
-    assert library.match(b_clip, min_seconds=8.0).matches == ()
     assert library.match(b_clip, min_score=1.0).matches == ()
     assert library.match(b_clip, video="bikes").matches == ()
     assert len(library.match(b_clip, video="world").matches) == 1
+
+
+def test_the_least_length_is_told_and_a_shorter_query_may_match_with_most_of_it(
+    library: Library, b_clip: Path, tmp_path: Path
+) -> None:
+    library.add(b_clip)
+    (found,) = library.match(b_clip, min_seconds=8.0).matches
+    assert found.query_segment.duration_seconds > 4.0
+    clip = images(b_clip, 0.0, 4.0)
+    rest = [np.zeros_like(clip[0])] * 300
+    suspect = films.write_film(tmp_path / "suspect.mp4", clip + rest)
+    assert len(library.match(suspect).matches) == 1
+    result = library.match(suspect, min_seconds=8.0)
+    assert result.matches == ()
+    assert any("shorter than the least length of 8 s" in note for note in result.notes)
 
 
 def test_progress_rises_and_a_stop_is_heard(library: Library, world: Path, b_clip: Path) -> None:
