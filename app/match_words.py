@@ -32,14 +32,17 @@ def score_words(score: float) -> str:
 
 
 def false_rate_words(rate: float | None) -> str | None:
-    """How rare a false match of this score is; None where that was not measured."""
+    """How rare false matches as sure as this are at the least; None where not measured.
+
+    The rate is an upper bound, which the hours of footage it was measured on limit.
+    """
     if rate is None:
         return None
     if rate <= 0:
         return "no false match as sure as this one was seen when it was measured"
     if rate < 1:
-        return f"one false match in about {_two_figures(1 / rate)} h of unrelated footage"
-    return f"about {rate:.1f} false matches in an hour of unrelated footage"
+        return f"at most one false match in about {_two_figures(1 / rate)} h of unrelated footage"
+    return f"at most {rate:.1f} false matches in an hour of unrelated footage"
 
 
 def _two_figures(value: float) -> str:

@@ -130,8 +130,8 @@ class MatchView(View):
     )
     edit: EditView
     false_matches_per_hour: float | None = Field(
-        description="false matches as sure as this one in an hour of unrelated footage; null where "
-        "that was not measured"
+        description="upper bound on false matches as sure as this one in an hour of unrelated "
+        "footage; null where that was not measured"
     )
     reference_clip_url: str
     evidence: list[EvidenceView] = Field(description="frame pairs; empty where only sound agrees")

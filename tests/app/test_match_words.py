@@ -16,9 +16,9 @@ def test_a_score_never_rounds_to_certainty(score: float, words: str) -> None:
 
 def test_rates_of_false_matches() -> None:
     assert false_rate_words(None) is None
-    assert "one false match in about 500 h" in str(false_rate_words(0.002))
+    assert "at most one false match in about 500 h" in str(false_rate_words(0.002))
     assert "in about 1,700 h" in str(false_rate_words(0.0006))
-    assert "about 2.5 false matches in an hour" in str(false_rate_words(2.5))
+    assert "at most 2.5 false matches in an hour" in str(false_rate_words(2.5))
     assert "no false match" in str(false_rate_words(0.0))
 
 
