@@ -26,6 +26,7 @@ from retrieval.match_finds import Find, to_matches, without_repeats
 from retrieval.match_query import QueryPictures
 from retrieval.match_reading import Suspect, open_suspect
 from retrieval.match_views import QueryView
+from retrieval.sound_print import PRINT_VERSION
 from retrieval.types import Box, MatchResult, Progress, ProgressCallback, Video
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["match"]
 
 SHORT_SECONDS = 2.0
+MAX_NAMES = 3
 MOST = 0.8
 """Share of a query shorter than the least length that a match must have: its ends are rough."""
 
@@ -118,6 +120,8 @@ def match(
         on_finds(finder.finds)
     least = _least_seconds(suspect, min_seconds)
     run.sounds(sounds, least, catalog, video_id)
+    if sounds is not None:
+        run.note_incomplete(catalog, video_id)
     return run.result(min_score=min_score, min_seconds=least)
 
 
@@ -204,6 +208,16 @@ class _Run:
             if only is None or item.video_id == only:
                 with suppress(NotFoundError):  # removed meanwhile
                     self._heard.append((catalog.video(item.video_id), item))
+
+    def note_incomplete(self, catalog: Catalog, only: str | None) -> None:
+        """Name films that an earlier version ingested, whose copies cannot all be found."""
+        without = catalog.videos_without_copies(sound_print_version=PRINT_VERSION)
+        names = [video.name for video in without if only in (None, video.video_id)]
+        if names:
+            more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+            self._notes.append(
+                f"not compared whole, ingest again: {', '.join(names[:MAX_NAMES])}{more}"
+            )
 
     def result(self, *, min_score: float, min_seconds: float) -> MatchResult:
         """All that was found, as asked for."""

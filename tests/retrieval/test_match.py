@@ -243,6 +243,16 @@ def test_bounds_are_respected(library: Library, world: Path, b_clip: Path, bikes
     assert len(library.match(b_clip, video="world").matches) == 1
 
 
+def test_films_that_cannot_be_compared_whole_are_named(
+    library: Library, b_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = library.catalog.video(library.add(b_clip))
+    monkeypatch.setattr(Catalog, "videos_without_copies", lambda _self, **_options: [old])
+    named = f"not compared whole, ingest again: {b_clip.name}"
+    assert named in library.match(b_clip, sounds=lambda _path, _least: []).notes
+    assert named not in library.match(b_clip).notes
+
+
 def test_the_least_length_is_told_and_a_shorter_query_may_match_with_most_of_it(
     library: Library, b_clip: Path, tmp_path: Path
 ) -> None:
