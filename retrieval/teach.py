@@ -26,7 +26,15 @@ from retrieval.types import FloatArray, LabelScore, Segment, Shot
 if TYPE_CHECKING:
     from retrieval.encoders.base import PictureTextEncoder
 
-__all__ = ["Lesson", "TaughtShot", "apply_adapter", "teach"]
+__all__ = [
+    "Lesson",
+    "TaughtShot",
+    "apply_adapter",
+    "class_words",
+    "label_group",
+    "shot_targets",
+    "teach",
+]
 
 FOLDER = "adapters"
 MIN_OVERLAP = 0.5
@@ -89,7 +97,7 @@ def teach(
         InvalidInputError: a group of one class, a class without a shot, a bad name or option.
         EncoderMismatchError: the library's vectors are of another encoder.
     """
-    found = _group(catalog, group)
+    found = label_group(catalog, group)
     if found.is_exclusive and len(found.classes) < 2:
         raise InvalidInputError(
             f"group {group!r} has {len(found.classes)} class, expected at least 2 to tell apart"
@@ -107,7 +115,7 @@ def teach(
             Shots(
                 embeddings=rows,
                 targets=targets,
-                text_weights=_words(found.classes, encoder),
+                text_weights=class_words(found.classes, encoder),
                 temperature=encoder.temperature,
                 is_exclusive=found.is_exclusive,
             ),
@@ -199,7 +207,8 @@ def _taught(classifier: FewShotClassifier, answers: Answers, row: int, shot: Sho
     )
 
 
-def _group(catalog: Catalog, name: str) -> LabelledGroup:
+def label_group(catalog: Catalog, name: str) -> LabelledGroup:
+    """The group of that name; NotFoundError lists those that there are."""
     groups = {one.name: one for one in catalog.label_groups()}
     if name not in groups:
         known = ", ".join(groups) or "none; bring labels in with `sceneprint labels import`"
@@ -207,7 +216,7 @@ def _group(catalog: Catalog, name: str) -> LabelledGroup:
     return groups[name]
 
 
-def _words(classes: Sequence[str], encoder: "PictureTextEncoder") -> FloatArray:
+def class_words(classes: Sequence[str], encoder: "PictureTextEncoder") -> FloatArray:
     """(C, D) a direction for each class, from its name in the standard sentences."""
     shown = [name.replace("_", " ") for name in classes]
     texts = [template.format(name) for name in shown for template in TEMPLATES]
@@ -228,7 +237,7 @@ def _labelled_shots(
             continue
         _, vectors = catalog.shot_vectors(encoder.id, video.video_id)
         shots = catalog.shots(video.video_id)
-        for place, target in _targets(shots, own, group):
+        for place, target in shot_targets(shots, own, group):
             shot = shots[place]
             rows.append(vectors[place])
             targets.append(target)
@@ -236,7 +245,7 @@ def _labelled_shots(
     return np.array(rows, np.float32), np.array(targets, np.float32), ids
 
 
-def _targets(
+def shot_targets(
     shots: Sequence[Shot], labels: Sequence[Label], group: LabelledGroup
 ) -> Iterator[tuple[int, FloatArray]]:
     """Place and targets (C,) of each shot that a label covers enough of."""

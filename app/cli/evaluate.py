@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from app.cli.evaluate_classify import eval_classify
 from app.cli.evaluate_few_shot import eval_few_shot
 from app.cli.options import DeviceOption, EncoderOption, JsonOption, RuntimeOption, open_engine
 
@@ -19,6 +20,7 @@ eval_app = typer.Typer(
     no_args_is_help=True,
 )
 
+eval_app.command("classify")(eval_classify)
 eval_app.command("few-shot")(eval_few_shot)
 
 
