@@ -290,7 +290,7 @@ def _film_notes(rows: LabelledShots, num_folds: int, num_footage: int) -> list[s
     notes = []
     same = len(np.unique(rows.films)) - num_footage
     if same:
-        notes.append(f"{same} films show the same footage as another and stay in its fold.")
+        notes.append(f"Films that show the same footage as another, and stay in its fold: {same}.")
     if num_footage < num_folds:
         notes.append(f"{num_footage} folds instead of {num_folds}: one for each film that differs.")
     if num_footage < FEW_FILMS:

@@ -43,7 +43,7 @@ def test_learns_and_says_how_well(catalog: Catalog, encoder: NoisyEncoder) -> No
     assert found.num_folds == 4
     assert {point.num_shots for point in found.curve} == {1, 2, 4, 8}
     assert any("16 shots" in note for note in found.notes)
-    assert any("same footage" in note for note in found.notes)
+    assert any("in its fold: 1" in note for note in found.notes)
     assert told[-1].done == told[-1].total - 1
     assert told[-1].eta_seconds is not None
     assert sum(one.num_answers for one in found.bins) == 30
