@@ -254,8 +254,8 @@ class _Run:
         """Say what a person should know about the suspect."""
         if self._suspect.is_still:
             self._notes.append(
-                "the query is a still image: a match says where its picture is shown, it has no "
-                "length"
+                "the query is a still image, and one picture is too little to tell a copy from "
+                "footage alike; `sceneprint search --image` ranks the shots that look like it"
             )
         elif self._suspect.duration_seconds < SHORT_SECONDS:
             self._notes.append(

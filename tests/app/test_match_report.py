@@ -54,7 +54,8 @@ def test_says_all_that_is_known(engine: Engine, colour_film: films.Film) -> None
         "00:00:00.000 – 00:00:05.000",
         "00:00:50:00 – 00:01:00:00",
         "2.00 ×",
-        "mirrored; cropped to 80\u00a0%; in the upper right corner, 35 × 35\u00a0% of the picture; pitch +2",
+        "mirrored; cropped to 80\u00a0%; in the upper right corner, "
+        "35 × 35\u00a0% of the picture; pitch +2",
         "picture, sound",
         "one false match in about 500 h",
         "the end is black",
