@@ -37,7 +37,7 @@ def eval_classify(
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure on your own labels: folds by film, zero-shot and nearest neighbours along.
+    """Measure what is learned from your own labels.
 
     Example: sceneprint eval classify --labels light --out light.html
     """

@@ -32,6 +32,7 @@ COMMANDS = (
     ["teach"], ["demo"], ["train"], ["train", "builtin"], ["train", "copy"],
     ["bench"], ["bench", "ingest"], ["bench", "encode"], ["bench", "search"], ["bench", "match"],
     ["eval"], ["eval", "retrieval"], ["eval", "copy"], ["eval", "few-shot"],
+    ["eval", "classify"],
 )  # fmt: skip
 
 
