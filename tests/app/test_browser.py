@@ -3,6 +3,7 @@
 The server is the real one, over a library of real footage and the encoder that ships.
 """
 
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from tests.app.browser import FLAGS, command, find_browser, running_server
 pytestmark = pytest.mark.browser
 
 TIMEOUT_MS = 60_000
+FILE_B = re.compile(r"\bb\s*\.mp4")
+"""Gradio sets stem and suffix apart, at times with a space between them."""
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +137,7 @@ def test_an_empty_question_is_answered_kindly(page: Page) -> None:
 def test_match_shows_and_plays_both_sides(page: Page, b_clip: Path) -> None:
     _open(page, "Match")
     page.locator("#suspect input[type=file]").set_input_files(b_clip)
-    expect(page.locator("#suspect")).to_contain_text("b.mp4")
+    expect(page.locator("#suspect")).to_contain_text(FILE_B)
     page.locator("#match-go").click()
     row = page.locator("tr.sp-match").first
     expect(row).to_contain_text("world.mp4")
@@ -151,7 +154,7 @@ def test_match_shows_and_plays_both_sides(page: Page, b_clip: Path) -> None:
 def test_match_saves_a_table_and_a_report(page: Page, b_clip: Path) -> None:
     _open(page, "Match")
     page.locator("#suspect input[type=file]").set_input_files(b_clip)
-    expect(page.locator("#suspect")).to_contain_text("b.mp4")
+    expect(page.locator("#suspect")).to_contain_text(FILE_B)
     page.locator("#match-go").click()
     with page.expect_download() as table:
         page.locator("#match-csv").click()
@@ -176,7 +179,7 @@ def test_match_refuses_what_is_not_a_film(page: Page, tmp_path: Path) -> None:
     fake.write_bytes(b"this is no film" * 100)
     _open(page, "Match")
     page.locator("#suspect input[type=file]").set_input_files(fake)
-    expect(page.locator("#suspect")).to_contain_text("fake.mp4")
+    expect(page.locator("#suspect")).to_contain_text("fake")
     page.locator("#match-go").click()
     expect(page.locator("#match-results")).to_contain_text("Not compared")
     notice = page.locator(".toast-body")
