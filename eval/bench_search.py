@@ -11,7 +11,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
 from pathlib import Path
 
@@ -137,32 +137,40 @@ def _measure(engine: Engine, vectors: FloatArray, *, runs: int, serve: Serve | N
     texts = query_texts("en")
     next_embedding = _spread(vectors)
 
-    def timed(work: Callable[[], object]) -> list[float]:
-        return [_milliseconds(work) for _ in range(_WARM_UP + runs)][_WARM_UP:]
-
-    encode = timed(lambda: engine.encoder.encode_texts([next(texts)]))
-    faiss = timed(lambda: bare.search(next_embedding(), K))
-    brute = timed(lambda: exact.search(next_embedding(), K))
-    search = timed(lambda: engine.search(text=next(texts), k=K))
+    with nullcontext() if serve is None else serve(engine) as search_over_http:
+        works: dict[str, Callable[[], object]] = {
+            "encode one text": lambda: engine.encoder.encode_texts([next(texts)]),
+            "FAISS, one query": lambda: bare.search(next_embedding(), K),
+            "Engine.search": lambda: engine.search(text=next(texts), k=K),
+        }
+        if search_over_http is not None:
+            works["POST /v1/search"] = lambda: search_over_http(next(texts))
+        times = _timed_in_turn(works, runs)
+    brute = _timed_in_turn({"all": lambda: exact.search(next_embedding(), K)}, runs)["all"]
+    encode, faiss = times.pop("encode one text"), times.pop("FAISS, one query")
     floor = statistics.median(encode) + statistics.median(faiss)
     rows = [
         _row("encode one text", encode, floor),
         _row("FAISS, one query", faiss, floor),
         ("floor: the two together", floor, None, 1.0),
         _row("numpy, all vectors, one query", brute, floor),
-        _row("Engine.search", search, floor),
+        *(_row(what, taken, floor) for what, taken in times.items()),
     ]
-    if serve is not None:
-        with serve(engine) as search_over_http:
-            rows.append(
-                _row("POST /v1/search", timed(lambda: search_over_http(next(texts))), floor)
-            )
     notes = (
         f"{len(vectors):,} made shots in {len(vectors) // SHOTS_PER_VIDEO} films, k = {K}; "
         f"{engine.encoder.name}; {machine()}.",
-        f"Medians of {runs} different texts; HTTP on the loopback of the same process.",
+        f"Medians of {runs} different texts, measured in turn; HTTP on the loopback of the same "
+        "process.",
     )
     return Table("Text search", COLUMNS, tuple(rows), notes)
+
+
+def _timed_in_turn(works: dict[str, Callable[[], object]], runs: int) -> dict[str, list[float]]:
+    """Milliseconds of each work, one of each in turn: another program's load meets all alike."""
+    rounds = [
+        {what: _milliseconds(work) for what, work in works.items()} for _ in range(_WARM_UP + runs)
+    ]
+    return {what: [one[what] for one in rounds[_WARM_UP:]] for what in works}
 
 
 def _spread(vectors: FloatArray) -> Callable[[], FloatArray]:
