@@ -6,17 +6,15 @@ reads may come from several threads, and one writer at a time may ingest or remo
 """
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.catalog import Catalog
+from retrieval.engine_parts import EngineParts
 from retrieval.library_info import LibraryInfo, describe_library
 from retrieval.types import (
     Classification,
@@ -37,23 +35,17 @@ from retrieval.types import (
 if TYPE_CHECKING:
     from retrieval.banks import BankInfo
     from retrieval.classify import LabelGroup
-    from retrieval.encoders.base import PictureTextEncoder
-    from retrieval.encoders.copy_base import CopyEncoder
-    from retrieval.encoders.runtime import Device
     from retrieval.label_book import LabelBook
     from retrieval.match_frames import FramePair
     from retrieval.match_matrix import MatchMatrix
-    from retrieval.media.limits import MediaLimits
-    from retrieval.sound_library import LibrarySounds
     from retrieval.teach import Lesson, TaughtShot
-    from retrieval.vectors import FrameVectors, ShotVectors
 
 __all__ = ["Engine", "LibraryInfo"]
 
 logger = logging.getLogger(__name__)
 
 
-class Engine:
+class Engine(EngineParts):
     """Ingest, search, match and classify over one library.
 
     Args:
@@ -72,132 +64,6 @@ class Engine:
         NotFoundError: There is no library and `create` is False.
         CatalogError: The library cannot be read.
     """
-
-    def __init__(
-        self,
-        library: Path,
-        *,
-        encoder: "PictureTextEncoder | str" = "builtin",
-        copy_encoder: "CopyEncoder | str" = "builtin",
-        index: str = "faiss",
-        limits: "MediaLimits | None" = None,
-        runtime: str = "auto",
-        device: "Device" = "cpu",
-        create: bool = False,
-    ) -> None:
-        self.library = Path(library)
-        self.catalog = Catalog.open(self.library, create=create)
-        self._index = index
-        self._limits = limits
-        self._encoder_spec = encoder
-        self._copy_encoder_spec = copy_encoder
-        self._runtime = runtime
-        self._device = device
-        self._encoder: PictureTextEncoder | None = None
-        self._copy_encoder: CopyEncoder | None = None
-        self._shot_vectors: ShotVectors | None = None
-        self._frame_vectors: FrameVectors | None = None
-        self._library_sounds: LibrarySounds | None = None
-        self._lock = threading.RLock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let the catalog go; a closed engine cannot be used again."""
-        self.catalog.close()
-
-    # --- what loads on first use
-
-    @property
-    def encoder(self) -> "PictureTextEncoder":
-        """The encoder, loaded on first use."""
-        with self._lock:
-            if self._encoder is None:
-                self._encoder = self._load_encoder()
-            return self._encoder
-
-    def _load_encoder(self) -> "PictureTextEncoder":
-        if not isinstance(self._encoder_spec, str):
-            return self._encoder_spec
-        from retrieval.encoders import load_encoder
-
-        return load_encoder(self._encoder_spec, runtime=self._runtime, device=self._device)
-
-    @property
-    def copy_encoder(self) -> "CopyEncoder":
-        """The copy encoder, loaded on first use; it shares the encoder's network where it can."""
-        with self._lock:
-            if self._copy_encoder is None:
-                self._copy_encoder = self._load_copy_encoder()
-            return self._copy_encoder
-
-    def _load_copy_encoder(self) -> "CopyEncoder":
-        spec = self._copy_encoder_spec
-        if not isinstance(spec, str):
-            return spec
-        own = self.encoder.copy_encoder() if spec == "builtin" else None
-        if own is not None:
-            return own
-        from retrieval.encoders.copy_registry import load_copy_encoder
-
-        return load_copy_encoder(
-            spec, runtime=self._runtime, device=self._device, shared=self._encoder
-        )
-
-    @property
-    def limits(self) -> "MediaLimits":
-        """Bounds on media files."""
-        if self._limits is None:
-            from retrieval.media.limits import MediaLimits
-
-            self._limits = MediaLimits()
-        return self._limits
-
-    @property
-    def shot_vectors(self) -> "ShotVectors":
-        """The shot embeddings with their derived index."""
-        from retrieval.vectors import ShotVectors
-
-        encoder = self.encoder
-        with self._lock:
-            if self._shot_vectors is None:
-                self._shot_vectors = ShotVectors(self.catalog, encoder.id, backend=self._index)
-            return self._shot_vectors
-
-    @property
-    def frame_vectors(self) -> "FrameVectors":
-        """The frames' copy descriptors with their derived index."""
-        from retrieval.vectors import FrameVectors
-
-        encoder = self.copy_encoder
-        with self._lock:
-            if self._frame_vectors is None:
-                self._frame_vectors = FrameVectors(self.catalog, encoder.id, backend=self._index)
-            return self._frame_vectors
-
-    @property
-    def library_sounds(self) -> "LibrarySounds":
-        """The sound of the library with its derived index."""
-        from retrieval.sound_library import LibrarySounds
-
-        with self._lock:
-            if self._library_sounds is None:
-                self._library_sounds = LibrarySounds(self.catalog, limits=self.limits)
-            return self._library_sounds
-
-    def warm_up(self) -> None:
-        """Load encoder and shot index now, so that the first search is as fast as the next."""
-        self.encoder.warm_up()
-        self.shot_vectors.refresh()
 
     # --- the four verbs
 
