@@ -211,14 +211,14 @@ class FewShotAdapter(ABC):
         return np.asarray(self._logits(rows), dtype=np.float32)
 
     @property
-    @abstractmethod
     def dim(self) -> int:
-        """D, the width of the embeddings."""
+        """D, the width of the embeddings: that of the class weights, where there are some."""
+        return int(self.arrays["weights"].shape[1])
 
     @property
-    @abstractmethod
     def num_classes(self) -> int:
         """C."""
+        return len(self.arrays["weights"])
 
     @classmethod
     @abstractmethod
@@ -238,16 +238,6 @@ class LinearAdapter(FewShotAdapter):
     """An adapter whose logits are `embeddings @ weights.T + bias`."""
 
     array_names = ("bias", "weights")
-
-    @property
-    def dim(self) -> int:
-        """D."""
-        return int(self.arrays["weights"].shape[1])
-
-    @property
-    def num_classes(self) -> int:
-        """C."""
-        return len(self.arrays["weights"])
 
     def _logits(self, embeddings: FloatArray) -> FloatArray:
         return embeddings @ self.arrays["weights"].T + self.arrays["bias"]

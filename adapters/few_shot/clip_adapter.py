@@ -28,16 +28,6 @@ class ClipAdapter(FewShotAdapter):
     name = "clip-adapter"
     array_names = ("weights", "bias", "down", "up")
 
-    @property
-    def dim(self) -> int:
-        """D."""
-        return int(self.arrays["weights"].shape[1])
-
-    @property
-    def num_classes(self) -> int:
-        """C."""
-        return len(self.arrays["weights"])
-
     @classmethod
     def _fit(cls, shots: Shots, rng: np.random.Generator) -> dict[str, FloatArray]:
         weights = np.float32(shots.temperature) * shots.start_weights

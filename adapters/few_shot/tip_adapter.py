@@ -22,16 +22,6 @@ class TipAdapter(FewShotAdapter):
     name = "tip-adapter"
     array_names = ("weights", "bias", "keys", "values")
 
-    @property
-    def dim(self) -> int:
-        """D."""
-        return int(self.arrays["weights"].shape[1])
-
-    @property
-    def num_classes(self) -> int:
-        """C."""
-        return len(self.arrays["weights"])
-
     @classmethod
     def _fit(cls, shots: Shots, rng: np.random.Generator) -> dict[str, FloatArray]:
         keys, values = shots.embeddings, cache_values(shots)

@@ -1,6 +1,7 @@
 """`sceneprint demo`, `train` and `bench`: show it, remake it, measure how fast it is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -76,15 +77,9 @@ def train_builtin(
 
     Example: sceneprint train builtin --data flickr8k --out my-encoder
     """
-    from retrieval.errors import InvalidInputError, MissingDependencyError
-
-    try:
+    with training_on(data):
         from adapters.training.builtin import BuiltinConfig, train_builtin
-    except ModuleNotFoundError as exc:
-        raise MissingDependencyError(
-            f"training needs {exc.name}; install it with `pip install 'sceneprint[train]'`"
-        ) from exc
-    try:
+
         figures = train_builtin(
             data,
             out,
@@ -93,18 +88,32 @@ def train_builtin(
             progress=show_training,
             work_dir=work,
         )
+    show_trained(figures, out)
+
+
+train_app.command("copy")(train_copy_command)
+
+
+@contextmanager
+def training_on(data: Path) -> Iterator[None]:
+    """Say what training lacks: an extra, or usable data."""
+    from retrieval.errors import InvalidInputError, MissingDependencyError
+
+    try:
+        yield
     except ModuleNotFoundError as exc:
         raise MissingDependencyError(
             f"training needs {exc.name}; install it with `pip install 'sceneprint[train]'`"
         ) from exc
     except (FileNotFoundError, NotADirectoryError, ValueError) as exc:
         raise InvalidInputError(f"cannot train on {data}: {exc}") from exc
+
+
+def show_trained(figures: Mapping[str, float], out: Path) -> None:
+    """Print the figures of a finished training, and where it lies."""
     for name, value in sorted(figures.items()):
         print(f"{name:<24} {value:6.2f}")
     print(f"written to {out}")
-
-
-train_app.command("copy")(train_copy_command)
 
 
 def top_recall(scores: "NDArray[np.float32]", targets: "NDArray[np.int64]", k: int) -> float:

@@ -37,10 +37,9 @@ def train_copy_command(
 
     Example: sceneprint train copy --data pictures --out my-copy-encoder
     """
-    from app.cli.develop import show_training, top_recall
+    from app.cli.develop import show_trained, show_training, top_recall, training_on
     from app.settings import load_settings
     from retrieval.encoders import load_encoder
-    from retrieval.errors import InvalidInputError, MissingDependencyError
 
     settings = load_settings()
     base = load_encoder(
@@ -48,17 +47,9 @@ def train_copy_command(
         runtime=runtime or settings.runtime,
         device=device or settings.device,
     )
-    try:
+    with training_on(data):
         figures = _train(base, data, out, work, threads, top_recall, show_training)
-    except ModuleNotFoundError as exc:
-        raise MissingDependencyError(
-            f"training needs {exc.name}; install it with `pip install 'sceneprint[train]'`"
-        ) from exc
-    except (FileNotFoundError, NotADirectoryError, ValueError) as exc:
-        raise InvalidInputError(f"cannot train on {data}: {exc}") from exc
-    for name, value in sorted(figures.items()):
-        print(f"{name:<24} {value:6.2f}")
-    print(f"written to {out}")
+    show_trained(figures, out)
 
 
 def _train(
