@@ -27,7 +27,7 @@ from retrieval.match_query import QueryPictures
 from retrieval.match_reading import Suspect, open_suspect
 from retrieval.match_views import QueryView
 from retrieval.sound_print import PRINT_VERSION
-from retrieval.types import Box, MatchResult, Progress, ProgressCallback, Video
+from retrieval.types import Box, Match, MatchResult, Progress, ProgressCallback, Video
 
 if TYPE_CHECKING:
     from retrieval.encoders.copy_base import CopyEncoder
@@ -231,6 +231,7 @@ class _Run:
             calibration=load_calibration(),
         )
         sure = [item for item in matches if item.score >= _least_score(item.ref_video, min_score)]
+        self._notes += _held_back(matches, min_score)
         shown = [item for item in sure if item.query_segment.duration_seconds >= min_seconds - 1e-6]
         if sure and not shown:
             self._notes.append(_too_short(len(sure), min_seconds))
@@ -275,6 +276,20 @@ def _too_short(count: int, min_seconds: float) -> str:
     """Why nothing is shown although something was found."""
     found = "1 match is" if count == 1 else f"{count} matches are"
     return f"{found} left out, shorter than the least length of {min_seconds:g} s"
+
+
+def _held_back(matches: Sequence[Match], min_score: float) -> list[str]:
+    """Say which films' own thresholds leave matches out that would be shown without them."""
+    names = {
+        item.ref_video.name: item.ref_video.match_threshold
+        for item in matches
+        if item.ref_video.match_threshold is not None
+        and min_score <= item.score < item.ref_video.match_threshold
+    }
+    return [
+        f"matches with {name} are left out below its own threshold of {threshold:g}"
+        for name, threshold in sorted(names.items())
+    ]
 
 
 def _least_score(video: Video, min_score: float) -> float:

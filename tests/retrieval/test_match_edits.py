@@ -139,7 +139,9 @@ def test_thresholds_of_a_video_count_before_that_of_the_match(
 ) -> None:
     (found,) = library.match(film.path).matches
     library.catalog.set_match_threshold(found.ref_video.video_id, 1.0)
-    assert library.match(film.path).matches == ()
+    held_back = library.match(film.path)
+    assert held_back.matches == ()
+    assert any("own threshold of 1" in note for note in held_back.notes)
 
 
 def test_sound_alone_is_a_match_and_joins_what_pictures_found(
