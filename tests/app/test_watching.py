@@ -200,7 +200,13 @@ def test_in_the_shell_it_prints_lines_writes_evidence_and_ends_on_ctrl_c(
     assert match["found_at"]
     assert [page.name for page in pages.iterdir()] == ["s.mp4.html"]
     assert "broken.mp4: not looked through" in shell.err
-    threading.Timer(0.4, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    look = Watcher.look
+
+    def interrupted(self: Watcher) -> None:
+        look(self)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Watcher, "look", interrupted)
     assert shell("watch", folder, "--interval", "0.1", "-l", own) == ""
     assert "stopping" in shell.err
     shell("watch", made_film.path, "--once", "-l", own, code=2)
