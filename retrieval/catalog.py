@@ -35,6 +35,7 @@ from retrieval.catalog_lock import WriterLock
 from retrieval.catalog_names import not_found
 from retrieval.catalog_reader import CatalogReader, CatalogTotals
 from retrieval.catalog_records import VideoRecord, path_to_bytes, row_to_video
+from retrieval.catalog_sounds import ShotSounds, insert_shot_sounds, read_shot_sounds
 from retrieval.catalog_vectors import (
     EncoderKind,
     active_encoder,
@@ -135,6 +136,7 @@ class Catalog(CatalogReader):
             insert_shot_vectors(connection, record, first_shot_id=first, library=self._library)
             insert_frames(connection, record, library=self._library)
             insert_sound_print(connection, record)
+            insert_shot_sounds(connection, record, first_shot_id=first, library=self._library)
         return shot_ids
 
     def remove_video(self, video_id: str) -> None:
@@ -188,6 +190,15 @@ class Catalog(CatalogReader):
         """
         with self._pool.reader() as connection:
             return read_shots(connection, encoder, library=self._library, video_id=video_id)
+
+    def shot_sounds(self, encoder: EncoderId, video_id: str | None = None) -> ShotSounds:
+        """Return the sound embeddings of all shots, or of one video's, with a mask of silence.
+
+        Raises:
+            EncoderMismatchError: The library holds vectors of another sound encoder.
+        """
+        with self._pool.reader() as connection:
+            return read_shot_sounds(connection, encoder, library=self._library, video_id=video_id)
 
     def frames(self, encoder: EncoderId, video_id: str) -> StoredFrames:
         """Return ids, times and copy descriptors of one video's frames; none where it has none.
@@ -254,6 +265,19 @@ class Catalog(CatalogReader):
                         AND format_version >= ?)
                    ORDER BY added_at, rowid""",
                 (sound_print_version,),
+            )
+            return [row_to_video(row) for row in rows]
+
+    def videos_without_sounds(self) -> list[Video]:
+        """Return the videos with sound that no sound encoder heard, in the order of adding.
+
+        An earlier version ingested them; the next ingest of their files reads them again.
+        """
+        with self._pool.reader() as connection:
+            rows = connection.execute(
+                """SELECT * FROM videos AS v WHERE audio_codec IS NOT NULL AND NOT EXISTS
+                     (SELECT 1 FROM shot_sounds AS s WHERE s.video_id = v.video_id)
+                   ORDER BY added_at, rowid"""
             )
             return [row_to_video(row) for row in rows]
 

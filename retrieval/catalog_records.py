@@ -57,6 +57,11 @@ class VideoRecord:
     """Fingerprint of the sound; None where it gave none."""
     sound_print_version: int | None = None
     """Format of the fingerprint; None where the sound was not listened to."""
+    shot_sounds: FloatArray | None = None
+    """(N, S) float32, one a shot: unit norm where the shot has sound, zeros where it is silent;
+    None where no encoder heard the sound."""
+    sound_encoder: EncoderId | None = None
+    """Which encoder heard the sound, also where there was only silence."""
     scene_keyframes: Sequence[int] = ()
     """For each scene the number of the shot that stands for it; () = the first of each."""
 
@@ -80,6 +85,7 @@ class VideoRecord:
             )
         self._check_scenes()
         self._check_vectors()
+        self._check_sounds()
 
     @property
     def num_shot_vectors(self) -> int:
@@ -129,6 +135,18 @@ class VideoRecord:
             if not np.all(np.abs(norms - 1.0) < 1e-2):  # also false for NaN
                 raise ValueError("got vectors that are not of unit norm (or not finite)")
 
+    def _check_sounds(self) -> None:
+        sounds, encoder = self.shot_sounds, self.sound_encoder
+        if (sounds is None) != (encoder is None):
+            raise ValueError("got sound vectors without their encoder, or the reverse")
+        if sounds is None or encoder is None:
+            return
+        if sounds.shape != (len(self.shots), encoder.dim):
+            raise ValueError(f"got {sounds.shape = }, expected ({len(self.shots)}, {encoder.dim})")
+        norms = np.linalg.norm(sounds, axis=1)
+        if not np.all((norms == 0.0) | (np.abs(norms - 1.0) < 1e-2)):  # also false for NaN
+            raise ValueError("got sound vectors that are neither of unit norm nor zero")
+
 
 def path_to_bytes(path: str | Path) -> bytes:
     """Return the absolute path as the file system's bytes: names need not be valid text."""
@@ -165,17 +183,19 @@ def video_to_row(record: VideoRecord, *, added_at: str, located_at: int) -> dict
 
 def row_to_video(row: sqlite3.Row) -> Video:
     """Read a row of the videos table."""
-    fields = dict(row)
+    return _video(tuple(row.keys()), tuple(row))
+
+
+@lru_cache(maxsize=4096)
+def _video(names: tuple[str, ...], values: tuple[Any, ...]) -> Video:
+    """The video of a row; every search shows the same few films, and a path is slow to make."""
+    fields = dict(zip(names, values, strict=True))
     del fields["located_at"]
     rate = fields["frame_rate"]
     fields["path"] = Path(os.fsdecode(fields["path"]))
-    fields["frame_rate"] = None if rate is None else _fraction(rate)
-    warnings = fields["warnings"]
-    fields["warnings"] = () if warnings == "[]" else tuple(json.loads(warnings))
+    fields["frame_rate"] = None if rate is None else Fraction(rate)
+    fields["warnings"] = tuple(json.loads(fields["warnings"]))
     return Video(**fields)
-
-
-_fraction = lru_cache(maxsize=256)(Fraction)
 
 
 def row_to_shot(row: sqlite3.Row) -> Shot:

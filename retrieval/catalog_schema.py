@@ -174,6 +174,30 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX labels_by_video ON labels (video_id, start_seconds)",
         "INSERT INTO generations (token) VALUES (lower(hex(randomblob(8))))",
     ),
+    # 4: the sound of each shot is embedded. Films from before are read again by the next ingest.
+    (
+        """CREATE TABLE new_encoders (
+            encoder_id INTEGER PRIMARY KEY,
+            kind TEXT NOT NULL CHECK (kind IN ('search', 'copy', 'sound')),
+            name TEXT NOT NULL,
+            hash TEXT NOT NULL,
+            dim INTEGER NOT NULL CHECK (dim > 0),
+            is_active INTEGER NOT NULL,
+            UNIQUE (kind, name, hash, dim))""",
+        "INSERT INTO new_encoders SELECT * FROM encoders",
+        "DROP TABLE encoders",
+        "ALTER TABLE new_encoders RENAME TO encoders",
+        # One row a video whose sound an encoder heard, also where all of it is silent. has_sound
+        # has one byte a shot; vectors has one row for each shot that has sound, in order.
+        """CREATE TABLE shot_sounds (
+            video_id TEXT PRIMARY KEY REFERENCES videos ON DELETE CASCADE,
+            encoder_id INTEGER NOT NULL REFERENCES encoders,
+            first_shot_id INTEGER NOT NULL,
+            num_shots INTEGER NOT NULL,
+            has_sound BLOB NOT NULL,
+            vectors BLOB NOT NULL)""",
+        "INSERT INTO generations (token) VALUES (lower(hex(randomblob(8))))",
+    ),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

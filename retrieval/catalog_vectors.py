@@ -2,7 +2,7 @@
 
 float16 keeps 11 bits of each component: for a unit vector of any width the error of an inner
 product stays below 2^-11, far under what separates two neighbours, at half the space. A library
-has one encoder of each kind: one for search (shots) and one for copies (frames).
+has one encoder of each kind: for search (shots), for copies (frames) and for the shots' sound.
 """
 
 import sqlite3
@@ -29,7 +29,7 @@ __all__ = [
     "vectors_to_blob",
 ]
 
-EncoderKind = Literal["search", "copy"]
+EncoderKind = Literal["search", "copy", "sound"]
 
 
 def active_encoder(connection: sqlite3.Connection, kind: EncoderKind) -> EncoderId | None:
@@ -78,7 +78,8 @@ def drop_unused_encoders(connection: sqlite3.Connection) -> None:
     connection.execute(
         """DELETE FROM encoders
            WHERE encoder_id NOT IN (SELECT encoder_id FROM shot_vectors)
-             AND encoder_id NOT IN (SELECT encoder_id FROM frame_vectors)"""
+             AND encoder_id NOT IN (SELECT encoder_id FROM frame_vectors)
+             AND encoder_id NOT IN (SELECT encoder_id FROM shot_sounds)"""
     )
 
 
@@ -174,6 +175,7 @@ def _mismatch(
 _WORDS: dict[EncoderKind, tuple[str, str]] = {
     "search": ("--encoder", "encoder"),
     "copy": ("copy encoder", "copy encoder"),
+    "sound": ("--sound-encoder", "sound encoder"),
 }
 
 

@@ -22,6 +22,8 @@ _CHECKS = {
         WHERE rowid NOT IN (SELECT subtitle_id FROM subtitles)""",
     "shot vectors missing in": """SELECT video_id FROM videos JOIN shot_vectors USING (video_id)
         WHERE num_vectors != num_shots""",
+    "shot sounds missing in": """SELECT s.video_id FROM videos JOIN shot_sounds AS s
+        USING (video_id) WHERE s.num_shots != videos.num_shots""",
     "frame ids used twice in": """SELECT video_id FROM (SELECT video_id,
         first_frame_id + num_vectors AS following,
         lead(first_frame_id) OVER (ORDER BY first_frame_id) AS next

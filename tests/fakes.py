@@ -92,6 +92,7 @@ class FakeSoundEncoder(SoundTextEncoder):
         self.hash = hashlib.sha256(self.name.encode()).hexdigest()
         self.dim = 3
         self.sample_rate_hz = 16_000
+        self.window_seconds = 1.0
         self.temperature = 10.0
 
     def _encode_text_batch(self, texts: Sequence[str]) -> FloatArray:

@@ -1,9 +1,10 @@
-"""The three kinds of encoders: frozen networks that turn media and text into embeddings.
+"""The kinds of encoders: frozen networks that turn media and text into embeddings.
 
 An encoder says its `name`, `hash` and `dim`, which travel with every vector it makes. The public
 methods here check what is given, cut it into batches that bound the memory, and check what comes
 back; a subclass only maps one batch. Embeddings of one encoder share one space: text and
-pictures (or sounds) are compared by their inner product.
+pictures (or sounds) are compared by their inner product. A `SoundEncoder` knows sounds alone; one
+that reads text too is a `SoundTextEncoder`.
 """
 
 from abc import ABC, abstractmethod
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from retrieval.encoders.copy_base import CopyEncoder
 
 __all__ = [
+    "Encoder",
     "PictureTextEncoder",
+    "SoundEncoder",
     "SoundTextEncoder",
     "TextEncoder",
     "check_image",
@@ -32,8 +35,8 @@ Item = TypeVar("Item")
 Picture = NDArray[np.uint8]
 
 
-class TextEncoder(ABC):
-    """Text -> embeddings.
+class Encoder(ABC):
+    """What every encoder says of itself.
 
     Attributes:
         name: `family:architecture/tag`, as stored with every vector.
@@ -51,6 +54,20 @@ class TextEncoder(ABC):
     def id(self) -> EncoderId:
         """What is stored beside the vectors."""
         return EncoderId(name=self.name, hash=self.hash, dim=self.dim)
+
+    @abstractmethod
+    def warm_up(self) -> None:
+        """Load everything now, so that the first query is as fast as the next ones."""
+
+    def _in_batches(
+        self, items: Sequence[Item], encode: Callable[[Sequence[Item]], FloatArray]
+    ) -> FloatArray:
+        """Encode items batch by batch into one (N, D) float32 array of unit rows."""
+        return in_batches(items, encode, made_by=self.id, batch_size=self.batch_size)
+
+
+class TextEncoder(Encoder):
+    """Text -> embeddings."""
 
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:
         """Embed texts in any language the encoder knows.
@@ -77,12 +94,6 @@ class TextEncoder(ABC):
     @abstractmethod
     def _encode_text_batch(self, texts: Sequence[str]) -> FloatArray:
         """Embed 1 to `batch_size` texts that were checked: (n, D) float32."""
-
-    def _in_batches(
-        self, items: Sequence[Item], encode: Callable[[Sequence[Item]], FloatArray]
-    ) -> FloatArray:
-        """Encode items batch by batch into one (N, D) float32 array of unit rows."""
-        return in_batches(items, encode, made_by=self.id, batch_size=self.batch_size)
 
 
 class PictureTextEncoder(TextEncoder):
@@ -125,17 +136,17 @@ class PictureTextEncoder(TextEncoder):
         """Embed 1 to `batch_size` pictures that were checked: (n, D) float32."""
 
 
-class SoundTextEncoder(TextEncoder):
-    """Sounds and text -> one space.
+class SoundEncoder(Encoder):
+    """Sounds -> embeddings.
 
     Attributes:
         sample_rate_hz: what the network listens at; other rates are refused, so that the
             caller decodes at this rate instead of resampling twice.
-        temperature: factor on the cosines before a softmax over labels.
+        window_seconds: how much sound it hears at once; longer sound is cut into such windows.
     """
 
     sample_rate_hz: int
-    temperature: float
+    window_seconds: float
 
     def encode_sounds(self, sounds: Sequence[FloatArray], sample_rate_hz: int) -> FloatArray:
         """Embed mono sounds of any lengths.
@@ -159,9 +170,29 @@ class SoundTextEncoder(TextEncoder):
             _check_sound(sound)
         return self._in_batches(sounds, self._encode_sound_batch)
 
+    def warm_up(self) -> None:
+        """Load the network now."""
+        second = np.zeros(self.sample_rate_hz, dtype=np.float32)
+        self.encode_sounds([second], self.sample_rate_hz)
+
     @abstractmethod
     def _encode_sound_batch(self, sounds: Sequence[FloatArray]) -> FloatArray:
         """Embed 1 to `batch_size` sounds that were checked: (n, D) float32."""
+
+
+class SoundTextEncoder(SoundEncoder, TextEncoder):
+    """Sounds and text -> one space.
+
+    Attributes:
+        temperature: factor on the cosines before a softmax over labels.
+    """
+
+    temperature: float
+
+    def warm_up(self) -> None:
+        """Load both sides now."""
+        TextEncoder.warm_up(self)
+        SoundEncoder.warm_up(self)
 
 
 def in_batches(

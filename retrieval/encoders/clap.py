@@ -28,6 +28,7 @@ class ClapEncoder(SoundTextEncoder):
     """A CLAP network with its feature extractor and tokenizer; made by `load`."""
 
     batch_size = 8
+    window_seconds = 5.0
 
     def __init__(self, name: str, model: Any, processor: Any, *, device: str) -> None:
         self._model = model.eval().requires_grad_(False).to(device)
