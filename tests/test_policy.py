@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from typer.main import get_command
 
 from adapters.few_shot import ADAPTERS
+from adapters.fusion import FUSIONS
 from app.cli import app
 from app.problems import ANSWERS
 from app.settings import Settings
@@ -215,7 +216,7 @@ def test_every_setting_is_documented_and_nothing_else() -> None:
     assert documented == list(_variables(Settings, "SCENEPRINT_"))
 
 
-@pytest.mark.parametrize("name", [*ADAPTERS, *FAMILIES, *BACKENDS, *RUNTIMES])
+@pytest.mark.parametrize("name", [*ADAPTERS, *FUSIONS, *FAMILIES, *BACKENDS, *RUNTIMES])
 def test_every_registered_name_is_documented(name: str) -> None:
     assert f"`{name}" in _all_documents()
 

@@ -1,0 +1,5 @@
+from tests.adapters.fusion.conformance import FusionConformance
+
+
+class TestEarlyFusion(FusionConformance):
+    name = "early"

@@ -1,0 +1,5 @@
+from tests.adapters.fusion.conformance import FusionConformance
+
+
+class TestGatedFusion(FusionConformance):
+    name = "gates"
