@@ -104,7 +104,8 @@ class TestDamage:
     @pytest.mark.parametrize(
         ("key", "value", "message"),
         [
-            ("version", 2, "update Sceneprint"),
+            ("version", 3, "update Sceneprint"),
+            ("version", 2, "several modalities"),
             ("format", "other", "update Sceneprint"),
             ("adapter", "os:system", "expected one of"),
             ("classes", ["a"], "a name of its own"),
