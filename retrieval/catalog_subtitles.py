@@ -100,6 +100,8 @@ def find_subtitles(
     scores = _candidates(connection, parsed, limit=limit, video_ids=video_ids)
     counts = _count_phrases(connection, parsed.counted, list(scores))
     good = [line_id for line_id in scores if counts[line_id] >= parsed.needed][:limit]
+    if not good:
+        return []
     rows = connection.execute(
         "SELECT * FROM subtitles WHERE subtitle_id IN (SELECT value FROM json_each(?))",
         (json.dumps(good),),
