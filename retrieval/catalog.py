@@ -30,7 +30,15 @@ from retrieval.catalog_frames import (
     read_frames,
     read_sound_prints,
 )
-from retrieval.catalog_labels import delete_labels, insert_labels, read_groups, read_labels
+from retrieval.catalog_labels import (
+    Decision,
+    change_labels,
+    delete_labels,
+    insert_labels,
+    read_groups,
+    read_label,
+    read_labels,
+)
 from retrieval.catalog_lock import WriterLock
 from retrieval.catalog_names import not_found
 from retrieval.catalog_reader import CatalogReader, CatalogTotals
@@ -287,6 +295,24 @@ class Catalog(CatalogReader):
         """Store labels, all of them or none; groups and classes that are new are made."""
         with self._transaction() as (connection, _):
             insert_labels(connection, groups, labels)
+
+    def change_labels(
+        self, *, group: str, video_id: str, decide: Decision
+    ) -> tuple[list[Label], list[Label]]:
+        """Replace labels of one group on one film in one step; see `catalog_labels`.
+
+        Returns:
+            The labels that came, with their ids, and those that went.
+        """
+        with self._transaction() as (connection, _):
+            return change_labels(connection, group=group, video_id=video_id, decide=decide)
+
+    def label(self, label_id: int) -> Label | None:
+        """Return one label by its id; None where there is none."""
+        if not 0 < label_id < 1 << 63:  # SQLite refuses more than 64 bits
+            return None
+        with self._pool.reader() as connection:
+            return read_label(connection, label_id)
 
     def remove_labels(self, *, group: str, name: str | None = None) -> int:
         """Delete a class, or a whole group, with its labels; return how many labels went."""

@@ -5,7 +5,8 @@ read again, or comes back, has its labels, for they are a person's work and not 
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -13,7 +14,18 @@ import numpy as np
 from retrieval.label_types import KINDS, SPLITS, Label, LabelledGroup, TimedBox
 from retrieval.types import Box, Segment
 
-__all__ = ["delete_labels", "insert_labels", "read_groups", "read_labels"]
+__all__ = [
+    "Decision",
+    "change_labels",
+    "delete_labels",
+    "insert_labels",
+    "read_groups",
+    "read_label",
+    "read_labels",
+]
+
+Decision = Callable[[Sequence[Label]], tuple[Sequence[Label], Sequence[Label]]]
+"""From the labels that are there to those that go and those that come."""
 
 
 def read_groups(connection: sqlite3.Connection) -> list[LabelledGroup]:
@@ -47,6 +59,40 @@ def read_labels(
     return [_label(row) for row in rows]
 
 
+def read_label(connection: sqlite3.Connection, label_id: int) -> Label | None:
+    """One label by its id; None where there is none."""
+    row = connection.execute(
+        """SELECT l.*, c.name AS class_name, g.name AS group_name
+           FROM labels AS l JOIN label_classes AS c USING (class_id)
+           JOIN label_groups AS g USING (group_id) WHERE label_id = ?""",
+        (label_id,),
+    ).fetchone()
+    return None if row is None else _label(row)
+
+
+def change_labels(
+    connection: sqlite3.Connection, *, group: str, video_id: str, decide: Decision
+) -> tuple[list[Label], list[Label]]:
+    """Replace labels of one group on one film; returns those that came, with ids, and that went.
+
+    Call it inside a transaction that writes already, so that nothing comes between.
+    """
+    removed, added = decide(read_labels(connection, group=group, video_id=video_id))
+    connection.executemany(
+        "DELETE FROM labels WHERE label_id = ?", [(label.label_id,) for label in removed]
+    )
+    query = """SELECT c.name, class_id FROM label_classes AS c JOIN label_groups AS g
+               USING (group_id) WHERE g.name = ?"""
+    class_ids = {row["name"]: row["class_id"] for row in connection.execute(query, (group,))}
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    kept = [label for label in added if label.name in class_ids]  # the class may be gone meanwhile
+    stored = []
+    for label in kept:
+        cursor = connection.execute(_INSERT, _row(label, class_ids[label.name], now))
+        stored.append(replace(label, label_id=int(cursor.lastrowid or 0)))
+    return stored, list(removed)
+
+
 def insert_labels(
     connection: sqlite3.Connection, groups: Iterable[LabelledGroup], labels: Iterable[Label]
 ) -> None:
@@ -68,9 +114,7 @@ def insert_labels(
             class_ids[group.name, row["name"]] = row["class_id"]
     now = datetime.now(UTC).isoformat(timespec="seconds")
     connection.executemany(
-        """INSERT INTO labels (class_id, video_id, video_name, start_seconds, end_seconds, boxes,
-           track, text, split, source, line, added_at)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        _INSERT,
         (_row(label, class_ids[label.group, label.name], now) for label in labels),
     )
 
@@ -87,6 +131,10 @@ def delete_labels(connection: sqlite3.Connection, *, group: str, name: str | Non
             (name, group),
         )
     return int(count - connection.execute("SELECT count(*) FROM labels").fetchone()[0])
+
+
+_INSERT = """INSERT INTO labels (class_id, video_id, video_name, start_seconds, end_seconds, boxes,
+    track, text, split, source, line, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
 def _row(label: Label, class_id: int, added_at: str) -> Sequence[object]:

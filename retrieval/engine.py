@@ -7,7 +7,7 @@ reads may come from several threads, and one writer at a time may ingest or remo
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from retrieval.banks import BankInfo
     from retrieval.classify import LabelGroup
     from retrieval.label_book import LabelBook
+    from retrieval.label_desk import LabelDesk
     from retrieval.match_frames import FramePair
     from retrieval.match_matrix import MatchMatrix
     from retrieval.teach import Lesson, TaughtShot
@@ -344,6 +345,13 @@ class Engine(EngineParts):
         from retrieval.label_book import LabelBook
 
         return LabelBook(self.catalog, limits=self.limits)
+
+    @cached_property
+    def label_desk(self) -> "LabelDesk":
+        """Labels by hand, and which shots to label next."""
+        from retrieval.label_desk import LabelDesk
+
+        return LabelDesk(self.catalog, load_encoder=lambda: self.encoder, apply=self.apply_adapter)
 
     def teach(self, name: str, group: str, **options: Any) -> "Lesson":
         """Learn a label group's classes from its labelled shots; see `retrieval.teach.teach`."""
