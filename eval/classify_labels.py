@@ -21,7 +21,7 @@ from retrieval.catalog import Catalog
 from retrieval.encoders.base import PictureTextEncoder
 from retrieval.errors import InvalidInputError, OperationCancelled
 from retrieval.label_types import LabelledGroup
-from retrieval.teach import class_words, label_group
+from retrieval.lesson_shots import class_words, label_group
 from retrieval.types import FloatArray, Progress, ProgressCallback
 
 __all__ = ["BASELINES", "CurvePoint", "LabelEvaluation", "evaluate_labels"]

@@ -11,7 +11,7 @@ from retrieval.encoders.base import PictureTextEncoder
 from retrieval.errors import InvalidInputError
 from retrieval.label_check import NEAR_DUPLICATE_COSINE
 from retrieval.label_types import LabelledGroup
-from retrieval.teach import shot_targets
+from retrieval.lesson_shots import shot_targets
 from retrieval.types import FloatArray, Shot
 
 __all__ = ["LabelledShots", "film_folds", "gather_shots"]

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from adapters.zero_shot import class_matrix, label_scores, weighted_mean_scores
 from retrieval.catalog import Catalog
-from retrieval.errors import InvalidInputError, NotFoundError, NotMediaError
+from retrieval.errors import InvalidInputError, NotMediaError
 from retrieval.labels import LabelGroup, builtin_groups, load_label_file, parse_labels
+from retrieval.lesson_films import stored_video
 from retrieval.types import (
     Classification,
     FloatArray,
@@ -24,7 +25,6 @@ from retrieval.types import (
     ProgressCallback,
     Segment,
     Shot,
-    Video,
 )
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _film(
     should_stop: Callable[[], bool] | None,
 ) -> _Film:
     """Look a film up in the library, or read it."""
-    stored = _stored_video(path, catalog)
+    stored = stored_video(path, catalog)
     if stored is not None and catalog.encoder() in (None, encoder.id):
         _, vectors = catalog.shot_vectors(encoder.id, stored.video_id)
         shots = catalog.shots(stored.video_id)
@@ -174,21 +174,6 @@ def _film(
     if not film.shots:
         raise NotMediaError(f"{Path(path).name} has no picture to classify")
     return _Film(film.shots, film.shot_vectors, film.info.duration_seconds)
-
-
-def _stored_video(path: Path | str, catalog: Catalog) -> Video | None:
-    """The library's video that is meant; None for a file that it does not know as it is now."""
-    file = Path(path)
-    try:
-        stat = file.stat()
-    except (OSError, ValueError):
-        try:
-            return catalog.resolve_video(str(path))
-        except NotFoundError as exc:
-            raise NotFoundError(
-                f"got {str(path)!r}, which is neither a file nor a video of {catalog.library}"
-            ) from exc
-    return catalog.find_by_stat(file, stat.st_size, stat.st_mtime_ns)
 
 
 def _classify_film(

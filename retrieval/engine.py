@@ -359,11 +359,12 @@ class Engine(EngineParts):
 
         return teach(name, group, catalog=self.catalog, encoder=self.encoder, **options)
 
-    def apply_adapter(self, name: str, video: str) -> "list[TaughtShot]":
-        """Score a library film's shots with a taught adapter; see `retrieval.teach`."""
-        from retrieval.teach import apply_adapter
+    def apply_adapter(self, name: str, film: Path | str, **options: Any) -> "list[TaughtShot]":
+        """Score a film's shots with a taught adapter; see `retrieval.taught.apply_adapter`."""
+        from retrieval.taught import apply_adapter
 
-        return apply_adapter(name, video, catalog=self.catalog, encoder=self.encoder)
+        options |= {"catalog": self.catalog, "encoder": self.encoder, "limits": self.limits}
+        return apply_adapter(name, film, **options)
 
     # --- banks of known non-matches
 

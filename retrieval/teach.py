@@ -1,30 +1,40 @@
-"""Teach: labels of a library's films and the embeddings of their shots become a classifier.
+"""Teach: labels of a library's films and what their shots show become a classifier.
 
 `teach` learns from the labelled shots of one group and keeps a new version in
-`LIBRARY/adapters/NAME`; `apply` scores the shots of a film of the library with it. Nothing is
-decoded: the embeddings are in the catalog.
+`LIBRARY/adapters/NAME`; `apply_adapter` scores the shots of a film with it. Pictures alone make a
+few-shot adapter, several modalities a fused one (`adapters.fusion`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from adapters.few_shot import DEFAULT_ADAPTER, Shots
-from adapters.few_shot.classifier import Answers, FewShotClassifier, train_classifier
-from adapters.few_shot.storage import EncoderChangedError, load_classifier, save_classifier
-from adapters.few_shot.unsure import UNSURE
-from adapters.zero_shot import class_matrix
+from adapters.few_shot import DEFAULT_ADAPTER
+from adapters.few_shot.classifier import FewShotClassifier, train_classifier
+from adapters.few_shot.storage import save_classifier
+from adapters.fusion import DEFAULT_FUSION
+from adapters.fusion.classifier import FusedClassifier, train_fused_classifier
+from adapters.fusion.storage import save_fused_classifier
 from retrieval.catalog import Catalog
-from retrieval.errors import EncoderMismatchError, InvalidInputError, NotFoundError
-from retrieval.label_types import Label, LabelledGroup
-from retrieval.labels import TEMPLATES
-from retrieval.types import FloatArray, LabelScore, Segment, Shot
+from retrieval.errors import InvalidInputError
+from retrieval.label_types import LabelledGroup
+from retrieval.lesson_rows import Senses
+from retrieval.lesson_shots import (
+    LessonShots,
+    class_words,
+    fusion_shots,
+    label_group,
+    lesson_shots,
+    picture_shots,
+    shot_targets,
+)
+from retrieval.taught import FOLDER, TaughtShot, apply_adapter
 
 if TYPE_CHECKING:
-    from retrieval.encoders.base import PictureTextEncoder
+    from retrieval.encoders.base import PictureTextEncoder, TextEncoder
 
 __all__ = [
     "Lesson",
@@ -35,10 +45,6 @@ __all__ = [
     "shot_targets",
     "teach",
 ]
-
-FOLDER = "adapters"
-MIN_OVERLAP = 0.5
-"""Of the shorter of shot and label: a label of a moment names its shot, one of an act many."""
 
 
 @dataclass(frozen=True)
@@ -54,20 +60,8 @@ class Lesson:
     """Of shots scored by adapters that did not see them."""
     can_be_sure: bool
     """False where there are too few shots to answer anything at the stated rate of error."""
-
-
-@dataclass(frozen=True)
-class TaughtShot:
-    """What a taught adapter says of one shot."""
-
-    shot_number: int
-    segment: Segment
-    scores: tuple[LabelScore, ...]
-    """Every class, best first; calibrated shares."""
-    labels: tuple[str, ...] | None
-    """What it is sure of; None = unsure. Several classes only in a multi-label group."""
-    examples: tuple[str, ...]
-    """The most similar labelled shots, as film and seconds."""
+    modalities: tuple[str, ...] = ("picture",)
+    """What was learned from."""
 
 
 def teach(
@@ -76,8 +70,11 @@ def teach(
     *,
     catalog: Catalog,
     encoder: "PictureTextEncoder",
-    adapter: str = DEFAULT_ADAPTER,
+    adapter: str | None = None,
     error_rate: float = 0.1,
+    modalities: Sequence[str] | None = None,
+    fusion: str | None = None,
+    text_encoder: "TextEncoder | None" = None,
 ) -> Lesson:
     """Learn the classes of a label group from its labelled shots.
 
@@ -89,8 +86,12 @@ def teach(
         group: of labels, as `sceneprint labels list` shows.
         catalog: the library.
         encoder: the one of the library; makes the words of the classes.
-        adapter: which method, by its name in `adapters.few_shot`.
+        adapter: which method, by its name in `adapters.few_shot`; with several modalities a linear
+            one, for each of them. None for the default.
         error_rate: at which it says "unsure".
+        modalities: some of picture, sound and text; None for all that the labelled shots have.
+        fusion: how several modalities are joined, by its name in `adapters.fusion`.
+        text_encoder: embeds the subtitles; None for the encoder of the library.
 
     Raises:
         NotFoundError: there is no such group.
@@ -102,165 +103,68 @@ def teach(
         raise InvalidInputError(
             f"group {group!r} has {len(found.classes)} class, expected at least 2 to tell apart"
         )
-    rows, targets, ids = _labelled_shots(catalog, encoder, found)
-    counts = targets.sum(axis=0).astype(int) if len(rows) else np.zeros(len(found.classes), int)
-    empty = [one for one, count in zip(found.classes, counts, strict=True) if count == 0]
-    if empty:
-        raise InvalidInputError(
-            f"group {group!r} has no shot in the library for: {', '.join(empty)}; label some, or "
-            "remove the class"
-        )
+    senses = Senses.of(catalog, encoder, text_encoder)
+    shots = lesson_shots(catalog, senses, found, modalities)
+    classifier: FewShotClassifier | FusedClassifier
     try:
-        classifier = train_classifier(
-            Shots(
-                embeddings=rows,
-                targets=targets,
-                text_weights=class_words(found.classes, encoder),
-                temperature=encoder.temperature,
-                is_exclusive=found.is_exclusive,
-            ),
-            group=group,
-            classes=found.classes,
-            example_ids=ids,
-            encoder_name=encoder.name,
-            encoder_hash=encoder.hash,
-            adapter=adapter,
-            error_rate=error_rate,
-        )
-        folder = save_classifier(classifier, catalog.library / FOLDER, name)
+        if tuple(shots.rows) == ("picture",):
+            method = adapter or DEFAULT_ADAPTER
+            classifier = _of_pictures(shots, senses, found, method, error_rate)
+            folder = save_classifier(classifier, catalog.library / FOLDER, name)
+        else:
+            method = fusion or DEFAULT_FUSION
+            classifier = _fused(shots, senses, found, method, adapter, error_rate)
+            folder = save_fused_classifier(classifier, catalog.library / FOLDER, name)
     except ValueError as exc:
         raise InvalidInputError(f"cannot teach {name!r}: {exc}") from exc
+    counts = shots.targets.sum(axis=0).astype(int).tolist()
     return Lesson(
         name=name,
         version=int(folder.name),
         folder=folder,
-        num_shots=dict(zip(found.classes, counts.tolist(), strict=True)),
+        num_shots=dict(zip(found.classes, counts, strict=True)),
         figures=classifier.figures,
-        can_be_sure=bool(np.isfinite(classifier.threshold)),
+        can_be_sure=_can_be_sure(classifier),
+        modalities=tuple(shots.rows),
     )
 
 
-def apply_adapter(
-    name: str, video: str, *, catalog: Catalog, encoder: "PictureTextEncoder"
-) -> list[TaughtShot]:
-    """Score the shots of a film of the library.
-
-    Args:
-        name: of an adapter, `mine` for its newest version or `mine/2`.
-        video: id, start of an id, path or file name.
-        catalog: the library.
-        encoder: the one of the library.
-
-    Raises:
-        NotFoundError: there is no such adapter, version or film.
-        InvalidInputError: the adapter is damaged or the name cannot be one.
-        EncoderMismatchError: adapter or library are of another encoder; says how to teach again.
-    """
-    classifier = _load(name, catalog, encoder)
-    video_id = catalog.resolve_video(video).video_id
-    shots = catalog.shots(video_id)
-    _, vectors = catalog.shot_vectors(encoder.id, video_id)
-    if not shots:
-        return []
-    answers = classifier.answer(vectors)
-    return [_taught(classifier, answers, row, shot) for row, shot in enumerate(shots)]
-
-
-def _load(name: str, catalog: Catalog, encoder: "PictureTextEncoder") -> FewShotClassifier:
-    plain, _, version = name.partition("/")
-    if version and not version.isdigit():
-        raise InvalidInputError(f"got adapter {name!r}, expected a name, or name/number")
-    try:
-        return load_classifier(
-            catalog.library / FOLDER,
-            plain,
-            encoder_hash=encoder.hash,
-            version=int(version) if version else None,
-        )
-    except FileNotFoundError as exc:
-        raise NotFoundError(f"{exc}; make one with `sceneprint teach`") from exc
-    except EncoderChangedError as exc:
-        raise EncoderMismatchError(
-            f"{exc}: `sceneprint teach {plain} --group {exc.group}`"
-        ) from exc
-    except ValueError as exc:
-        raise InvalidInputError(str(exc)) from exc
-
-
-def _taught(classifier: FewShotClassifier, answers: Answers, row: int, shot: Shot) -> TaughtShot:
-    shares, sure = answers.shares[row], answers.sure[row]
-    labels: tuple[str, ...] | None
-    if classifier.is_exclusive:
-        labels = None if sure == UNSURE else (classifier.classes[int(sure)],)
-    else:
-        held = tuple(one for one, yes in zip(classifier.classes, sure, strict=True) if yes == 1)
-        labels = None if (sure == UNSURE).any() else held
-    return TaughtShot(
-        shot_number=shot.number,
-        segment=shot.segment,
-        scores=tuple(
-            LabelScore(classifier.classes[place], float(shares[place]))
-            for place in np.argsort(-shares, kind="stable")
-        ),
-        labels=labels,
-        examples=tuple(classifier.example_ids[place] for place in answers.examples[row]),
+def _of_pictures(
+    shots: LessonShots, senses: Senses, group: LabelledGroup, adapter: str, error_rate: float
+) -> FewShotClassifier:
+    return train_classifier(
+        picture_shots(shots, senses, group),
+        group=group.name,
+        classes=group.classes,
+        example_ids=shots.ids,
+        encoder_name=senses.picture.name,
+        encoder_hash=senses.picture.hash,
+        adapter=adapter,
+        error_rate=error_rate,
     )
 
 
-def label_group(catalog: Catalog, name: str) -> LabelledGroup:
-    """The group of that name; NotFoundError lists those that there are."""
-    groups = {one.name: one for one in catalog.label_groups()}
-    if name not in groups:
-        known = ", ".join(groups) or "none; bring labels in with `sceneprint labels import`"
-        raise NotFoundError(f"found no label group {name!r}, there is: {known}")
-    return groups[name]
+def _fused(
+    shots: LessonShots,
+    senses: Senses,
+    group: LabelledGroup,
+    fusion: str,
+    adapter: str | None,
+    error_rate: float,
+) -> FusedClassifier:
+    return train_fused_classifier(
+        fusion_shots(shots, senses, group),
+        group=group.name,
+        classes=group.classes,
+        example_ids=shots.ids,
+        encoders=senses.encoders(tuple(shots.rows)),
+        fusion=fusion,
+        few_shot=adapter,
+        error_rate=error_rate,
+    )
 
 
-def class_words(classes: Sequence[str], encoder: "PictureTextEncoder") -> FloatArray:
-    """(C, D) a direction for each class, from its name in the standard sentences."""
-    shown = [name.replace("_", " ") for name in classes]
-    texts = [template.format(name) for name in shown for template in TEMPLATES]
-    return class_matrix(np.split(encoder.encode_texts(texts), len(classes)))
-
-
-def _labelled_shots(
-    catalog: Catalog, encoder: "PictureTextEncoder", group: LabelledGroup
-) -> tuple[FloatArray, FloatArray, list[str]]:
-    """Embeddings (N, D), targets (N, C) and names of the shots that labels of the group are on."""
-    labels = [x for x in catalog.labels(group=group.name) if x.split in (None, "train")]
-    rows: list[FloatArray] = []
-    targets: list[FloatArray] = []
-    ids: list[str] = []
-    for video in catalog.videos():
-        own = [label for label in labels if label.video_id == video.video_id]
-        if not own:
-            continue
-        _, vectors = catalog.shot_vectors(encoder.id, video.video_id)
-        shots = catalog.shots(video.video_id)
-        for place, target in shot_targets(shots, own, group):
-            shot = shots[place]
-            rows.append(vectors[place])
-            targets.append(target)
-            ids.append(f"{video.path.name} {shot.segment.start_seconds:.1f} s")
-    return np.array(rows, np.float32), np.array(targets, np.float32), ids
-
-
-def shot_targets(
-    shots: Sequence[Shot], labels: Sequence[Label], group: LabelledGroup
-) -> Iterator[tuple[int, FloatArray]]:
-    """Place and targets (C,) of each shot that a label covers enough of."""
-    for place, shot in enumerate(shots):
-        seconds = np.zeros(len(group.classes), np.float32)
-        for label in labels:
-            shared = _shared_seconds(shot.segment, label.segment)
-            shorter = min(shot.segment.duration_seconds, label.segment.duration_seconds)
-            if shared > 0 and shared >= MIN_OVERLAP * shorter:
-                seconds[group.classes.index(label.name)] += shared
-        if seconds.any():
-            best = np.eye(len(seconds), dtype=np.float32)[int(seconds.argmax())]
-            yield place, best if group.is_exclusive else (seconds > 0).astype(np.float32)
-
-
-def _shared_seconds(first: Segment, second: Segment) -> float:
-    start = max(first.start_seconds, second.start_seconds)
-    return max(0.0, min(first.end_seconds, second.end_seconds) - start)
+def _can_be_sure(classifier: FewShotClassifier | FusedClassifier) -> bool:
+    if isinstance(classifier, FusedClassifier):
+        return any(np.isfinite(doubt.threshold) for doubt in classifier.doubts.values())
+    return bool(np.isfinite(classifier.threshold))

@@ -15,11 +15,14 @@ from adapters.few_shot.base import FloatArray, LinearAdapter
 from adapters.few_shot.calibration import cross_fitted_logits, fit_temperature
 from adapters.fusion.base import FusionShots
 
-__all__ = ["DEFAULT_FEW_SHOT", "Experts", "fit_experts", "relative"]
+__all__ = ["DEFAULT_FEW_SHOT", "Experts", "fit_experts", "relative", "spread_temperature"]
 
 DEFAULT_FEW_SHOT = "anchored-probe"
 MIN_ROWS = 2
 """A modality that fewer rows have is not learned: its expert says nothing."""
+
+HEAT = 12.0
+"""Temperature times spread of the built-in encoder's pictures."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +78,16 @@ def relative(array: FloatArray, *, is_exclusive: bool) -> FloatArray:
     """
     middle = array.mean(axis=0, keepdims=True) if is_exclusive else np.float32(0)
     return np.asarray(array - middle, np.float32)
+
+
+def spread_temperature(embeddings: FloatArray) -> float:
+    """A temperature for an encoder that has none of its own: as warm as its rows are narrow.
+
+    `HEAT / sqrt(mean |x - mean x|^2)`, N >= 1 rows; so logits spread as those of a picture-text
+    encoder, whose temperature was trained.
+    """
+    centred = embeddings - embeddings.mean(axis=0)
+    return HEAT / max(0.1, float(np.sqrt((centred**2).sum(axis=1).mean())))
 
 
 def _silent(name: str, shots: FusionShots) -> dict[str, FloatArray]:

@@ -31,6 +31,19 @@ def teach(
             "--method", metavar="METHOD", help="How it learns.", show_default="blended-probe"
         ),
     ] = None,
+    modalities: Annotated[
+        str | None,
+        typer.Option(
+            "--modalities",
+            metavar="NAMES",
+            help="Some of picture,sound,text.",
+            show_default="all that the labelled shots have",
+        ),
+    ] = None,
+    fusion: Annotated[
+        str | None,
+        typer.Option("--fusion", metavar="NAME", help="How they are joined.", show_default="gates"),
+    ] = None,
     error_rate: Annotated[
         float, typer.Option("--error-rate", metavar="RATE", help="At which it says unsure.")
     ] = 0.1,
@@ -42,15 +55,18 @@ def teach(
 ) -> None:
     """Learn the classes of a label group from its labelled shots.
 
-    A name that is there gets a new version; classify --adapter NAME takes the newest.
+    It learns from pictures, and from sound and subtitles where the shots have them. A name that is
+    there gets a new version; classify --adapter NAME takes the newest.
 
     Example: sceneprint teach mine --group light
     """
     from app.cli.output import print_json
 
-    options = {"error_rate": error_rate} | ({"adapter": method} if method else {})
+    names = None if modalities is None else [one.strip() for one in modalities.split(",")]
     with open_engine(library=library, encoder=encoder, runtime=runtime, device=device) as engine:
-        lesson = engine.teach(name, group, **options)
+        lesson = engine.teach(
+            name, group, adapter=method, error_rate=error_rate, modalities=names, fusion=fusion
+        )
     if as_json:
         print_json({**asdict(lesson), "folder": str(lesson.folder)})
     else:
@@ -69,7 +85,9 @@ def classify_with(
     as_json: bool,
 ) -> None:
     """Run `classify --adapter`; `given` says whether options came that only words understand."""
+    from app.cli.cancel import stop_on_interrupt
     from app.cli.output import print_json
+    from app.cli.progress import shown_progress
     from retrieval.errors import InvalidInputError
 
     if given:
@@ -77,8 +95,12 @@ def classify_with(
             "got --adapter with --labels, --group, --annotations or --per; an adapter has its own "
             "classes and answers per shot"
         )
-    with open_engine(library=library, encoder=encoder, runtime=runtime, device=device) as engine:
-        shots = engine.apply_adapter(adapter, film)
+    with (
+        open_engine(library=library, encoder=encoder, runtime=runtime, device=device) as engine,
+        stop_on_interrupt() as should_stop,
+        shown_progress() as progress,
+    ):
+        shots = engine.apply_adapter(adapter, film, progress=progress, should_stop=should_stop)
     if as_json:
         print_json([asdict(shot) for shot in shots])
     else:
@@ -94,6 +116,13 @@ def _print_lesson(lesson: "Lesson") -> None:
     )
     right = 100 * lesson.figures["cross_fitted_accuracy"]
     print(f"{lesson.name}/{lesson.version}: {right:.0f} % of the shots right when not learned from")
+    if len(lesson.modalities) > 1:
+        alone = [
+            f"{name} {100 * lesson.figures[key]:.0f} % of {lesson.figures[f'num_shots_{name}']:.0f}"
+            for name in lesson.modalities
+            if (key := f"cross_fitted_accuracy_{name}") in lesson.figures
+        ]
+        print(f"By one of them alone: {', '.join(alone)}")
     if not lesson.can_be_sure:
         print("Too few shots to be sure of anything at this rate of error: it gives shares alone.")
 
@@ -108,6 +137,7 @@ def _print_shots(shots: "list[TaughtShot]") -> None:
             clock(shot.segment.start_seconds),
             "unsure" if shot.labels is None else ", ".join(shot.labels) or "none",
             f"{shot.scores[0].label} {100 * shot.scores[0].score:.0f}\N{NO-BREAK SPACE}%",
+            _decided(shot),
             shot.examples[0],
         )
         for shot in shots
@@ -118,7 +148,17 @@ def _print_shots(shots: "list[TaughtShot]") -> None:
             ("From", "right"),
             ("Answer", "fold"),
             ("Best", "fold"),
+            ("Decided by", "fold"),
             ("Most like", "fold"),
         ],
         rows,
     )
+
+
+def _decided(shot: "TaughtShot") -> str:
+    """Which modalities speak for the best class, the strongest first."""
+    shares = sorted(shot.decided.items(), key=lambda one: -one[1])
+    shown = [
+        f"{name} {100 * share:.0f}\N{NO-BREAK SPACE}%" for name, share in shares if share >= 0.005
+    ]
+    return ", ".join(shown) or "nothing"

@@ -15,8 +15,9 @@ from retrieval.media.letterbox import crop_bars
 from retrieval.media.probe import probe
 from retrieval.scenes import group_scenes, longest_shot
 from retrieval.types import Segment, Shot, Subtitle, Video
+from tests.fakes import FakeSoundEncoder
 
-__all__ = ["add_file", "add_film", "colour"]
+__all__ = ["add_file", "add_film", "colour", "heard_rows"]
 
 RGB = {
     "red": (255, 0, 0),
@@ -41,8 +42,12 @@ def add_film(
     *,
     lines: Sequence[tuple[float, float, str]] = (),
     path: Path | None = None,
+    loudness: Sequence[float | None] | None = None,
 ) -> list[int]:
-    """Store a film whose shots of two seconds have these colours; returns the shot ids."""
+    """Store a film whose shots of two seconds have these colours; returns the shot ids.
+
+    `loudness` is what `FakeSoundEncoder` heard in each shot, None for silence.
+    """
     video_id = f"v{name:0>24}"[:25]
     shots = [
         Shot(
@@ -83,9 +88,18 @@ def add_film(
         frame_vectors=vectors if len(colours) else None,
         encoder=encoder.id if len(colours) else None,
         copy_encoder=encoder.id if len(colours) else None,
+        shot_sounds=None if loudness is None else heard_rows(loudness),
+        sound_encoder=None if loudness is None else FakeSoundEncoder().id,
         scene_keyframes=[longest_shot(numbered, scene) for scene in scenes],
     )
     return catalog.add_video(record)
+
+
+def heard_rows(loudness: Sequence[float | None]) -> NDArray[np.float32]:
+    """(N, 3) what the fake encoder makes of sounds that are so loud; zeros for None."""
+    rows = np.array([(0.0, 0.0) if x is None else (x, 1.0 - x) for x in loudness], np.float32)
+    norms = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+    return np.pad(rows / norms, ((0, 0), (0, 1))).astype(np.float32)
 
 
 def add_file(catalog: Catalog, encoder: PictureTextEncoder, path: Path) -> str:

@@ -1,0 +1,110 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from retrieval.catalog import Catalog
+from retrieval.errors import EncoderMismatchError, InvalidInputError, NotFoundError
+from retrieval.label_types import Label, LabelledGroup
+from retrieval.taught import TaughtShot, apply_adapter
+from retrieval.teach import Lesson, teach
+from retrieval.types import Segment
+from tests.fakes import FakeEncoder
+from tests.films import flat_shot, write_film
+from tests.retrieval.libraries import SHOT_SECONDS, add_film
+
+KINDS = {"alarm": ("red", 0.9), "play": ("red", 0.1), "storm": ("blue", 0.9), "rest": ("blue", 0.1)}
+"""Class -> what is seen and heard: neither knows it alone."""
+
+
+@pytest.fixture
+def encoder() -> FakeEncoder:
+    return FakeEncoder()
+
+
+@pytest.fixture
+def catalog(tmp_path: Path, encoder: FakeEncoder) -> Iterator[Catalog]:
+    names = [*KINDS] * 3
+    with Catalog.open(tmp_path / "library", create=True) as made:
+        add_film(
+            made, encoder, "taught", [KINDS[name][0] for name in names],
+            loudness=[KINDS[name][1] for name in names],
+            lines=[(0.1, 1.9, "red")],
+        )  # fmt: skip
+        add_film(
+            made, encoder, "new", ("red", "red", "blue", "blue"), loudness=(0.9, 0.1, 0.9, None)
+        )
+        add_film(made, encoder, "silent", ("red", "blue"))
+        video_id = made.resolve_video("taught.mp4").video_id
+        labels = [
+            Label("kind", name, video_id, Segment(place * SHOT_SECONDS, (place + 1) * SHOT_SECONDS))
+            for place, name in enumerate(names)
+        ]
+        made.add_labels([LabelledGroup("kind", "one_of", tuple(KINDS))], labels)
+        yield made
+
+
+def lesson(catalog: Catalog, encoder: FakeEncoder, **options: object) -> Lesson:
+    return teach("mine", "kind", catalog=catalog, encoder=encoder, **options)  # type: ignore[arg-type]
+
+
+def answers(catalog: Catalog, encoder: FakeEncoder, film: object) -> list[TaughtShot]:
+    return apply_adapter("mine", film, catalog=catalog, encoder=encoder)  # type: ignore[arg-type]
+
+
+def test_picture_and_sound_together(catalog: Catalog, encoder: FakeEncoder) -> None:
+    made = lesson(catalog, encoder)
+    assert made.modalities == ("picture", "sound")  # one shot with words teaches none
+    assert made.figures["cross_fitted_accuracy"] == 1.0
+    assert made.figures["cross_fitted_accuracy_picture"] < 0.7
+    shots = answers(catalog, encoder, "new.mp4")
+    assert [shot.scores[0].label for shot in shots[:3]] == ["alarm", "play", "storm"]
+    assert set(shots[0].decided) == {"picture", "sound"}
+    assert sum(shots[0].decided.values()) == pytest.approx(1.0)
+    assert shots[3].decided == {"picture": 1.0}
+    assert shots[0].examples[0].startswith("taught.mp4")
+
+
+def test_a_silent_film_is_answered_with_more_doubt(catalog: Catalog, encoder: FakeEncoder) -> None:
+    lesson(catalog, encoder)
+    for shot in answers(catalog, encoder, "silent.mp4"):
+        assert shot.decided == {"picture": 1.0}
+        assert shot.labels is None
+        best = {one.label for one in shot.scores[:2]}
+        assert best in ({"alarm", "play"}, {"storm", "rest"})
+
+
+def test_one_modality_makes_the_adapter_of_before(catalog: Catalog, encoder: FakeEncoder) -> None:
+    made = lesson(catalog, encoder, modalities=["picture"], adapter="anchored-probe")
+    assert '"version": 1' in (made.folder / "manifest.json").read_text(encoding="utf-8")
+    assert answers(catalog, encoder, "new.mp4")[0].decided == {"picture": 1.0}
+    heard = lesson(catalog, encoder, modalities=["sound"])
+    assert heard.modalities == ("sound",)
+    assert answers(catalog, encoder, "silent.mp4")[0].decided == {}
+    assert answers(catalog, encoder, "silent.mp4")[0].labels is None
+
+
+def test_a_film_outside_of_the_library(
+    catalog: Catalog, encoder: FakeEncoder, tmp_path: Path
+) -> None:
+    lesson(catalog, encoder)
+    path = write_film(
+        tmp_path / "outside.mp4", [*flat_shot("red", 25), *flat_shot("blue", 25)], gop=25
+    )
+    before = catalog.generation()
+    shots = answers(catalog, encoder, path)
+    assert {one.label for one in shots[0].scores[:2]} == {"alarm", "play"}
+    assert shots[0].decided == {"picture": 1.0}
+    assert catalog.generation() == before
+    with pytest.raises(NotFoundError, match="neither a file nor a video"):
+        answers(catalog, encoder, tmp_path / "none.mp4")
+
+
+def test_bad_options_and_other_encoders(catalog: Catalog, encoder: FakeEncoder) -> None:
+    with pytest.raises(InvalidInputError, match="expected one of attention"):
+        lesson(catalog, encoder, fusion="magic")
+    with pytest.raises(InvalidInputError, match="expected a linear one"):
+        lesson(catalog, encoder, adapter="nearest")
+    lesson(catalog, encoder)
+    with pytest.raises(EncoderMismatchError, match="sceneprint teach mine --group kind"):
+        answers(catalog, FakeEncoder("fake:other"), "new.mp4")
