@@ -10,6 +10,7 @@ import typer
 from app.cli.evaluate import eval_app
 from app.cli.options import DeviceOption, EncoderOption, JsonOption, RuntimeOption
 from app.cli.train_copy import train_copy_command
+from app.cli.train_sound import train_sound_command
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,6 +93,7 @@ def train_builtin(
 
 
 train_app.command("copy")(train_copy_command)
+train_app.command("sound")(train_sound_command)
 
 
 @contextmanager
