@@ -22,7 +22,7 @@ from app.problems import ANSWERS
 from app.settings import Settings
 from index import BACKENDS
 from retrieval import errors
-from retrieval.encoders.registry import FAMILIES
+from retrieval.encoders.registry import SOUND_FAMILIES, TEXT_FAMILIES
 from retrieval.encoders.runtime import RUNTIMES
 
 ROOT = Path(__file__).parent.parent
@@ -216,7 +216,7 @@ def test_every_setting_is_documented_and_nothing_else() -> None:
     assert documented == list(_variables(Settings, "SCENEPRINT_"))
 
 
-@pytest.mark.parametrize("name", [*ADAPTERS, *FUSIONS, *FAMILIES, *BACKENDS, *RUNTIMES])
+@pytest.mark.parametrize("name", [*ADAPTERS, *FUSIONS, *SOUND_FAMILIES, *TEXT_FAMILIES, *BACKENDS, *RUNTIMES])
 def test_every_registered_name_is_documented(name: str) -> None:
     assert f"`{name}" in _all_documents()
 

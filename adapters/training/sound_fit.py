@@ -45,8 +45,8 @@ class SoundFitConfig:
         mask_bands, mask_frames: largest SpecAugment masks (Park et al. 2019), two of each.
     """
 
-    steps: int = 400
-    batch: int = 64
+    steps: int = 300
+    batch: int = 48
     made_share: float = 0.3
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2

@@ -11,7 +11,7 @@ from retrieval.encoders.base import (
     SoundTextEncoder,
     TextEncoder,
 )
-from retrieval.encoders.registry import load_encoder, load_sound_encoder
+from retrieval.encoders.registry import load_encoder, load_sound_encoder, load_text_encoder
 
 __all__ = [
     "Encoder",
@@ -21,4 +21,5 @@ __all__ = [
     "TextEncoder",
     "load_encoder",
     "load_sound_encoder",
+    "load_text_encoder",
 ]

@@ -1,43 +1,62 @@
 """Encoder names and what they load.
 
 A name is `family:architecture/tag`. The part before the first colon picks the family here; the
-rest is read by the family's own file, which is imported only then.
+rest is read by the family's own file, which is imported only then. Pictures, sounds and text have
+encoders of their own, so one family name may stand for several things: `builtin` is one of each.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from retrieval.encoders.base import PictureTextEncoder, SoundTextEncoder, TextEncoder
+from retrieval.encoders.base import Encoder, PictureTextEncoder, SoundEncoder, TextEncoder
 from retrieval.encoders.runtime import Device, RuntimeOptions
 from retrieval.errors import InvalidInputError, NotFoundError
 
-__all__ = ["FAMILIES", "Family", "load_encoder", "load_sound_encoder"]
-
-Kind = Literal["picture-text", "sound-text"]
+__all__ = [
+    "FAMILIES",
+    "SOUND_FAMILIES",
+    "TEXT_FAMILIES",
+    "Family",
+    "load_encoder",
+    "load_sound_encoder",
+    "load_text_encoder",
+]
 
 
 @dataclass(frozen=True)
 class Family:
     """One way to make encoders: `load(rest_of_the_name, runtime=…, options=…)`."""
 
-    kind: Kind
     target: str
     """`module:function`."""
     example: str
 
 
-FAMILIES = {
-    "builtin": Family("picture-text", "retrieval.encoders.builtin:load", "builtin"),
-    "clap": Family("sound-text", "retrieval.encoders.clap:load", "clap:laion/clap-htsat-unfused"),
+FAMILIES: Mapping[str, Family] = {
+    "builtin": Family("retrieval.encoders.builtin:load", "builtin"),
     "open_clip": Family(
-        "picture-text",
-        "retrieval.encoders.open_clip:load",
-        "open_clip:ViT-B-32/laion2b_s34b_b79k",
+        "retrieval.encoders.open_clip:load", "open_clip:ViT-B-32/laion2b_s34b_b79k"
     ),
 }
+"""Pictures and text in one space."""
+
+SOUND_FAMILIES: Mapping[str, Family] = {
+    "builtin": Family("retrieval.encoders.sound_builtin:load", "builtin"),
+    "clap": Family("retrieval.encoders.clap:load", "clap:laion/clap-htsat-unfused"),
+}
+"""Sounds; `clap` reads text too."""
+
+TEXT_FAMILIES: Mapping[str, Family] = {
+    **FAMILIES,
+    "sentence-transformers": Family(
+        "retrieval.encoders.sentence_transformers:load",
+        "sentence-transformers:sentence-transformers/all-MiniLM-L6-v2",
+    ),
+}
+"""Text with text; those of pictures read text as well."""
 
 
 def load_encoder(
@@ -65,37 +84,61 @@ def load_encoder(
         MissingDependencyError: a package or device is needed that is not installed.
     """
     options = RuntimeOptions(device=device, threads=threads, cache_dir=cache_dir)
-    encoder = _load(name, "picture-text", runtime, options)
+    encoder = _load(name, "encoder", FAMILIES, runtime, options)
     assert isinstance(encoder, PictureTextEncoder)
     return encoder
 
 
 def load_sound_encoder(
-    name: str,
+    name: str = "builtin",
     *,
     runtime: str = "auto",
     device: Device = "cpu",
     threads: int | None = None,
-) -> SoundTextEncoder:
-    """Load a sound-text encoder by name (`clap:…`); arguments and errors as `load_encoder`."""
+) -> SoundEncoder:
+    """Load a sound encoder by name; arguments and errors as `load_encoder`.
+
+    The name is `builtin`, `builtin:/path/to/folder` (trained by `sceneprint train sound`) or
+    `clap:…`. An encoder that reads text too is a `SoundTextEncoder`.
+    """
     options = RuntimeOptions(device=device, threads=threads)
-    encoder = _load(name, "sound-text", runtime, options)
-    assert isinstance(encoder, SoundTextEncoder)
+    encoder = _load(name, "sound encoder", SOUND_FAMILIES, runtime, options)
+    assert isinstance(encoder, SoundEncoder)
     return encoder
 
 
-def _load(name: str, kind: Kind, runtime: str, options: RuntimeOptions) -> TextEncoder:
+def load_text_encoder(
+    name: str = "builtin",
+    *,
+    runtime: str = "auto",
+    device: Device = "cpu",
+    threads: int | None = None,
+) -> TextEncoder:
+    """Load what embeds text alone, for subtitles; arguments and errors as `load_encoder`.
+
+    The name is `sentence-transformers:…`, or that of a picture-text encoder for its text side.
+    """
+    options = RuntimeOptions(device=device, threads=threads)
+    encoder = _load(name, "text encoder", TEXT_FAMILIES, runtime, options)
+    assert isinstance(encoder, TextEncoder)
+    return encoder
+
+
+def _load(
+    name: str, what: str, families: Mapping[str, Family], runtime: str, options: RuntimeOptions
+) -> Encoder:
     """Find the family, import its file and let it load the rest of the name."""
     family_name, _, rest = name.partition(":")
-    family = FAMILIES.get(family_name)
-    if family is None or family.kind != kind:
-        examples = ", ".join(known.example for known in FAMILIES.values() if known.kind == kind)
-        what = f"unknown family {family_name!r}" if family is None else f"a {family.kind} encoder"
-        raise InvalidInputError(f"got encoder {name!r}: {what}, expected one like {examples}")
+    family = families.get(family_name)
+    if family is None:
+        examples = ", ".join(known.example for known in families.values())
+        raise InvalidInputError(
+            f"got {what} {name!r}: unknown family {family_name!r}, expected one like {examples}"
+        )
     module_name, function_name = family.target.split(":")
-    load: Callable[..., TextEncoder] = getattr(import_module(module_name), function_name)
+    load: Callable[..., Encoder] = getattr(import_module(module_name), function_name)
     arguments: dict[str, Any] = {"runtime": runtime, "options": options}
     try:
         return load(rest, **arguments)
     except FileNotFoundError as exc:
-        raise NotFoundError(f"encoder {name!r}: {exc}") from exc
+        raise NotFoundError(f"{what} {name!r}: {exc}") from exc

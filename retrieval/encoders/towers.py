@@ -19,7 +19,7 @@ from retrieval.encoders.runtime import RuntimeOptions, Session, load_session
 from retrieval.errors import MissingDependencyError
 from retrieval.types import FloatArray
 
-__all__ = ["PictureNetwork", "TextNetwork", "load_text_network", "pictures_to_batch"]
+__all__ = ["Once", "PictureNetwork", "TextNetwork", "load_text_network", "pictures_to_batch"]
 
 Loaded = TypeVar("Loaded")
 
@@ -30,7 +30,7 @@ _MAX_CHARACTERS = 1000
 """Longer texts are cut before they are split into tokens: no network reads so far."""
 
 
-class _Once(Generic[Loaded]):
+class Once(Generic[Loaded]):
     """A value that is made on first use by exactly one thread."""
 
     def __init__(self, make: Callable[[], Loaded]) -> None:
@@ -42,6 +42,7 @@ class _Once(Generic[Loaded]):
         return self._make()
 
     def get(self) -> Loaded:
+        """The value; the first call makes it."""
         with self._lock:
             return self._value
 
@@ -52,7 +53,7 @@ class PictureNetwork:
     def __init__(self, manifest: Manifest, *, runtime: str, options: RuntimeOptions) -> None:
         self._tower = manifest.image
         copies = manifest.copies
-        self._session: _Once[Session] = _Once(
+        self._session: Once[Session] = Once(
             lambda: load_session(
                 manifest.checked_path(manifest.image.file),
                 runtime=runtime,
@@ -89,11 +90,11 @@ class _TokenizerNetwork:
         self, manifest: Manifest, tower: TextTower, *, runtime: str, options: RuntimeOptions
     ) -> None:
         self._tower = tower
-        self._tokenizer = _Once(lambda: _load_tokenizer(manifest, tower))
+        self._tokenizer = Once(lambda: _load_tokenizer(manifest, tower))
         # One sentence is too little to share out: a second thread gains nothing on an idle machine
         # and doubles the wait on a busy one.
         one_thread = replace(options, threads=options.threads or 1)
-        self._session: _Once[Session] = _Once(
+        self._session: Once[Session] = Once(
             lambda: load_session(
                 manifest.checked_path(tower.file), runtime=runtime, options=one_thread
             )
@@ -119,7 +120,7 @@ class _UseNetwork:
     def __init__(
         self, manifest: Manifest, tower: TextTower, *, runtime: str, options: RuntimeOptions
     ) -> None:
-        self._session: _Once[Session] = _Once(
+        self._session: Once[Session] = Once(
             lambda: load_session(
                 manifest.checked_path(tower.file), runtime=runtime, options=options
             )
@@ -197,5 +198,5 @@ def _load_use() -> Any:
     return use.USE(threads=1)
 
 
-_USE = _Once(_load_use)
+_USE = Once(_load_use)
 """One for the whole process: it takes 120 MB and has no state."""

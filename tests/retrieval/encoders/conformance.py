@@ -7,14 +7,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from retrieval.encoders.base import PictureTextEncoder, SoundTextEncoder, TextEncoder
+from retrieval.encoders.base import (
+    Encoder,
+    PictureTextEncoder,
+    SoundEncoder,
+    SoundTextEncoder,
+    TextEncoder,
+)
 from retrieval.errors import InvalidInputError
 from retrieval.types import EncoderId, FloatArray
 
 TEXTS = ["a red car", "two dogs run over the green grass", "night", "两辆自行车", "ein Haus am See"]
 
 
-def assert_embeddings(rows: FloatArray, num: int, encoder: TextEncoder) -> None:
+def assert_embeddings(rows: FloatArray, num: int, encoder: Encoder) -> None:
     assert rows.shape == (num, encoder.dim)
     assert rows.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1.0, atol=1e-5)
@@ -39,7 +45,7 @@ class TextConformance(ABC):
 
     def test_id_is_name_hash_and_dim(self, encoder: TextEncoder) -> None:
         assert encoder.id == EncoderId(name=encoder.name, hash=encoder.hash, dim=encoder.dim)
-        assert re.fullmatch(r"[a-z_]+:.+", encoder.name)
+        assert re.fullmatch(r"[a-z_-]+:.+", encoder.name)
         assert re.fullmatch(r"[0-9a-f]{64}", encoder.hash)
 
     def test_loaded_again_is_the_same_encoder(self, encoder: TextEncoder) -> None:
@@ -154,8 +160,26 @@ class PictureTextConformance(TextConformance):
             encoder.encode_images([floats])  # type: ignore[list-item]
 
 
-class SoundTextConformance(TextConformance):
-    """For every encoder of sounds and text."""
+class SoundConformance(ABC):
+    """For every encoder of sounds."""
+
+    batch_tolerance = 1e-4
+
+    @classmethod
+    @abstractmethod
+    def make_encoder(cls) -> SoundEncoder:
+        """Load the encoder again, from the same weights."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def encoder(cls) -> SoundEncoder:
+        """The encoder under test, loaded once."""
+        return cls.make_encoder()
+
+    def test_it_says_what_it_hears_at_once(self, encoder: SoundEncoder) -> None:
+        assert encoder.window_seconds > 0
+        assert encoder.sample_rate_hz >= 8_000
+        assert self.make_encoder().id == encoder.id
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -165,38 +189,47 @@ class SoundTextConformance(TextConformance):
         lengths = (800, 48_000, 16_000)
         return [rng.uniform(-0.5, 0.5, length).astype(np.float32) for length in lengths]
 
-    def test_sounds_are_unit_rows(
-        self, encoder: SoundTextEncoder, sounds: list[FloatArray]
-    ) -> None:
+    def test_sounds_are_unit_rows(self, encoder: SoundEncoder, sounds: list[FloatArray]) -> None:
         rows = encoder.encode_sounds(sounds, encoder.sample_rate_hz)
         assert_embeddings(rows, len(sounds), encoder)
 
-    def test_no_sounds_give_no_rows(self, encoder: SoundTextEncoder) -> None:
+    def test_no_sounds_give_no_rows(self, encoder: SoundEncoder) -> None:
         assert encoder.encode_sounds([], encoder.sample_rate_hz).shape == (0, encoder.dim)
 
     def test_sound_batch_is_each_sound_alone(
-        self, encoder: SoundTextEncoder, sounds: list[FloatArray]
+        self, encoder: SoundEncoder, sounds: list[FloatArray]
     ) -> None:
         rate = encoder.sample_rate_hz
         alone = np.concatenate([encoder.encode_sounds([sound], rate) for sound in sounds])
         cosines = np.sum(alone * encoder.encode_sounds(sounds, rate), axis=1)
         assert cosines == pytest.approx(1.0, abs=self.batch_tolerance)
 
-    def test_another_rate_is_refused(
-        self, encoder: SoundTextEncoder, sounds: list[FloatArray]
-    ) -> None:
+    def test_another_rate_is_refused(self, encoder: SoundEncoder, sounds: list[FloatArray]) -> None:
         with pytest.raises(InvalidInputError, match=f"{encoder.sample_rate_hz} Hz"):
             encoder.encode_sounds(sounds, encoder.sample_rate_hz + 1)
 
     @pytest.mark.parametrize("shape", [(0,), (2, 100)])
-    def test_wrong_shape_is_refused(
-        self, encoder: SoundTextEncoder, shape: tuple[int, ...]
-    ) -> None:
+    def test_wrong_shape_is_refused(self, encoder: SoundEncoder, shape: tuple[int, ...]) -> None:
         sound = np.zeros(shape, dtype=np.float32)
         with pytest.raises(InvalidInputError, match="mono"):
             encoder.encode_sounds([sound], encoder.sample_rate_hz)
 
-    def test_non_finite_is_refused(self, encoder: SoundTextEncoder) -> None:
+    def test_non_finite_is_refused(self, encoder: SoundEncoder) -> None:
         sound = np.full(100, np.nan, dtype=np.float32)
         with pytest.raises(InvalidInputError, match="finite"):
             encoder.encode_sounds([sound], encoder.sample_rate_hz)
+
+
+class SoundTextConformance(SoundConformance, TextConformance):
+    """For every encoder of sounds and text."""
+
+    @classmethod
+    @abstractmethod
+    def make_encoder(cls) -> SoundTextEncoder:
+        """Load the encoder again, from the same weights."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def encoder(cls) -> SoundTextEncoder:
+        """The encoder under test, loaded once."""
+        return cls.make_encoder()
