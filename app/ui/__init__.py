@@ -1,4 +1,4 @@
-"""The browser interface: four tabs, one for each verb and the library, over the same Engine.
+"""The browser interface: a tab for each verb, labels and the library, over the same Engine.
 
 It is mounted on the HTTP application, whose `/v1/thumbnails` and `/v1/clips` show the pictures and
 play the segments.

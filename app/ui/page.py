@@ -1,4 +1,4 @@
-"""The page: header, four tabs, look; and how it is mounted on the HTTP application."""
+"""The page: header, five tabs, look; and how it is mounted on the HTTP application."""
 
 import asyncio
 import atexit
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Scope
 
 from app.ui import render
 from app.ui.classify_tab import build_classify
+from app.ui.label_tab import build_label
 from app.ui.library_tab import build_library, library_table
 from app.ui.match_tab import build_match
 from app.ui.options import UiOptions
@@ -52,9 +53,13 @@ def _build(engine: Engine, options: UiOptions, folder: Path) -> gr.Blocks:
                 match = build_match(engine, options, stops=match_stops, folder=folder)
             with gr.Tab("Classify", id="classify"):
                 classify = build_classify(engine, options, stops=classify_stops)
+            tabs = [search, match, classify]
+            if options.may_change:
+                with gr.Tab("Label", id="label") as tab:
+                    tabs.append(build_label(engine, options, tab=tab, page=blocks))
             with gr.Tab("Library", id="library"):
                 table = build_library(engine, options, stops=library_stops)
-        _follow_library(engine, blocks, (header, table), (search, match, classify))
+        _follow_library(engine, blocks, (header, table), tabs)
         for stops in (match_stops, classify_stops, library_stops):
             blocks.unload(stops.stop)
     return blocks

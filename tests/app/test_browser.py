@@ -1,4 +1,4 @@
-"""Journeys through the interface in a real browser: search and play, match, classify, library.
+"""Journeys through the interface in a real browser: search, match, classify, label, library.
 
 The server is the real one, over a library of real footage and the encoder that ships.
 """
@@ -215,6 +215,37 @@ def test_classify_each_shot_with_the_groups_that_ship(page: Page) -> None:
     assert parts.count() >= 4
     for group in ("Place", "Time", "Action", "Mood"):
         expect(parts.first).to_contain_text(group)
+
+
+def test_label_three_shots_undo_one_and_learn(page: Page) -> None:
+    _open(page, "Label")
+    page.get_by_text("New group, or more classes").click()
+    page.get_by_label("Group", exact=True).last.fill("subject")
+    page.get_by_label("Classes").fill("street with bicycles, animal")
+    page.get_by_role("button", name="Save group").click()
+    card, status = page.locator(".sp-label"), page.locator("#label-status")
+    expect(card).to_contain_text("Guess by the words alone")
+    expect(card).to_contain_text("bikes.mp4")  # the likeliest example of the first class
+    _is_playing(page, ".sp-label video")
+    for count, answer in enumerate(("1", "2", "1"), start=1):
+        shot = card.get_attribute("data-shot")
+        if count == 2:
+            card.get_by_role("button", name="animal").click()
+        else:
+            page.keyboard.press(answer)
+        expect(card).not_to_have_attribute("data-shot", shot or "")
+    expect(status).to_contain_text("street with bicycles 2")
+    page.keyboard.press("z")
+    expect(status).to_contain_text("street with bicycles 1")
+    expect(card).to_have_attribute("data-shot", shot or "")
+    page.locator("#label-learn").click()
+    expect(status).to_contain_text("Learned subject/1")
+    expect(status).to_contain_text("cross-fitted")
+    expect(card).to_contain_text("Guess of subject/1")
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.wait_for_timeout(300)
+    widths = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert widths[0] <= widths[1]
 
 
 def test_add_a_film_and_remove_it_again(page: Page, carphone: Path) -> None:

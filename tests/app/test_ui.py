@@ -263,10 +263,12 @@ def _ids(config: dict[str, Any]) -> set[str]:
     return {component["props"].get("elem_id") for component in config["components"]}
 
 
-def test_has_the_four_tabs(engine: Engine) -> None:
-    config = _config(engine)
-    tabs = [item["props"]["label"] for item in config["components"] if item["type"] == "tabitem"]
-    assert tabs == ["Search", "Match", "Classify", "Library"]
+def _tabs(config: dict[str, Any]) -> list[str]:
+    return [item["props"]["label"] for item in config["components"] if item["type"] == "tabitem"]
+
+
+def test_has_the_five_tabs(engine: Engine) -> None:
+    assert _tabs(_config(engine)) == ["Search", "Match", "Classify", "Label", "Library"]
 
 
 def test_an_empty_library_says_what_to_do(engine: Engine) -> None:
@@ -286,8 +288,9 @@ def test_a_server_for_others_takes_no_paths(engine: Engine) -> None:
 
 def test_a_server_that_may_not_change_has_no_buttons_for_it(engine: Engine) -> None:
     assert "library-go" in _ids(_config(engine))
-    closed = _ids(_config(engine, UiOptions(may_change=False)))
-    assert not {"library-go", "remove-yes"} & closed
+    closed = _config(engine, UiOptions(may_change=False))
+    assert not {"library-go", "remove-yes", "label-make"} & _ids(closed)
+    assert _tabs(closed) == ["Search", "Match", "Classify", "Library"]
 
 
 def test_the_page_names_no_other_host(engine: Engine) -> None:
