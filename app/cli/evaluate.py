@@ -8,6 +8,7 @@ import typer
 
 from app.cli.evaluate_classify import eval_classify
 from app.cli.evaluate_few_shot import eval_few_shot
+from app.cli.evaluate_fusion import eval_fusion
 from app.cli.options import DeviceOption, EncoderOption, JsonOption, RuntimeOption, open_engine
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ eval_app = typer.Typer(
 
 eval_app.command("classify")(eval_classify)
 eval_app.command("few-shot")(eval_few_shot)
+eval_app.command("fusion")(eval_fusion)
 
 
 @eval_app.command("retrieval")
