@@ -46,7 +46,7 @@ from retrieval.types import (
 )
 
 if TYPE_CHECKING:
-    from retrieval.encoders.base import PictureTextEncoder
+    from retrieval.encoders.base import PictureTextEncoder, SoundEncoder
     from retrieval.encoders.copy_base import CopyEncoder
 
 __all__ = ["ingest"]
@@ -64,6 +64,7 @@ def ingest(
     catalog: Catalog,
     load_encoder: "Callable[[], PictureTextEncoder]",
     load_copy_encoder: "Callable[[], CopyEncoder]",
+    load_sound_encoder: "Callable[[], SoundEncoder] | None" = None,
     limits: MediaLimits,
     shots: ShotMode = "fast",
     detector: str = "sync",
@@ -77,10 +78,11 @@ def ingest(
         catalog: The library.
         load_encoder: Gives the encoder; called when there is something to encode.
         load_copy_encoder: Gives the copy encoder, likewise.
+        load_sound_encoder: Gives the sound encoder, likewise; None leaves the sound of shots out.
         limits: Bounds on each file.
         shots: `fast` reads sync frames and finds most cuts; `precise` decodes everything once. A
             video that is known from a fast ingest is read again for a precise one, and so is
-            one from before films were described and listened to for copy matching.
+            one from before films were described and listened to.
         detector: Name of the shot detector.
         progress: Told seconds of film over all files, with speed and time left.
         should_stop: Asked often, also inside a file.
@@ -99,9 +101,8 @@ def ingest(
     if shots not in ("fast", "precise"):
         raise InvalidInputError(f"got shots = {shots!r}, expected 'fast' or 'precise'")
     create_detector(detector)  # an unknown or missing one is no fault of any file
-    run = _Run(
-        catalog, load_encoder, load_copy_encoder, limits, shots, detector, progress, should_stop
-    )
+    encoders = load_encoder, load_copy_encoder, load_sound_encoder
+    run = _Run(catalog, *encoders, limits, shots, detector, progress, should_stop)
     found = scan(paths, library=catalog.library)
     run.outcomes += found.outcomes
     was_cancelled = False
@@ -162,6 +163,7 @@ class _Run:
     catalog: Catalog
     load_encoder: "Callable[[], PictureTextEncoder]"
     load_copy_encoder: "Callable[[], CopyEncoder]"
+    load_sound_encoder: "Callable[[], SoundEncoder] | None"
     limits: MediaLimits
     shots: ShotMode
     detector: str
@@ -171,11 +173,13 @@ class _Run:
     started: float = field(default_factory=time.monotonic)
     pace: _Pace = field(init=False)
     incomplete: set[str] = field(init=False)
-    """Videos from before there were copy descriptors or sound prints."""
+    """Videos from before there were copy descriptors, sound prints or embeddings of sound."""
 
     def __post_init__(self) -> None:
         self.pace = _Pace(self.progress, self.started)
         without = self.catalog.videos_without_copies(sound_print_version=PRINT_VERSION)
+        if self.load_sound_encoder is not None:
+            without += self.catalog.videos_without_sounds()
         self.incomplete = {video.video_id for video in without}
 
     def all(self, files: Sequence[Path]) -> None:
@@ -264,12 +268,19 @@ class _Run:
         encoder, copy_encoder = self.load_encoder(), self.load_copy_encoder()
         self.catalog.shot_vectors(encoder.id, video_id)  # refuses another encoder before the work
         self.catalog.frames(copy_encoder.id, video_id)
+        sound_encoder = self._sound_encoder(task.info)
+        if sound_encoder is not None:
+            self.catalog.shot_sounds(sound_encoder.id, video_id)
 
         def pass_on(report: Progress) -> None:
             self.pace.tell("ingest", task.path.name, inside_seconds=report.done)
 
         with listening(
-            task.path, task.info, limits=self.limits, should_stop=self.should_stop
+            task.path,
+            task.info,
+            encoder=sound_encoder,
+            limits=self.limits,
+            should_stop=self.should_stop,
         ) as heard:
             film = read_film(
                 task.path,
@@ -284,8 +295,15 @@ class _Run:
                 should_stop=self.should_stop,
             )
             sound = heard()
-        ids = encoder.id, copy_encoder.id
+        heard_by = None if sound_encoder is None else sound_encoder.id
+        ids = encoder.id, copy_encoder.id, heard_by
         return _record(task, film, sound, video_id=video_id, encoders=ids, mode=self.shots)
+
+    def _sound_encoder(self, info: MediaInfo) -> "SoundEncoder | None":
+        """The sound encoder, where there is sound for it."""
+        if self.load_sound_encoder is None or info.audio_codec is None:
+            return None
+        return self.load_sound_encoder()
 
     def _video(self, video_id: str) -> Video | None:
         try:
@@ -327,7 +345,7 @@ def _record(
     sound: HeardSound,
     *,
     video_id: str,
-    encoders: tuple[EncoderId, EncoderId],
+    encoders: tuple[EncoderId, EncoderId, EncoderId | None],
     mode: ShotMode,
 ) -> VideoRecord:
     info = film.info
@@ -336,6 +354,7 @@ def _record(
         warnings.append("no film in it: only its sound and subtitles can be used")
     subtitles, problems = find_subtitles(task.path, info, video_id=video_id)
     shots, scenes = group_scenes(film.shots, film.shot_vectors)
+    windows = sound.windows
     video = Video(
         video_id=video_id,
         path=task.path,
@@ -366,6 +385,8 @@ def _record(
         copy_encoder=encoders[1] if info.has_picture else None,
         sound_print=sound.sound_print,
         sound_print_version=PRINT_VERSION if info.audio_codec is not None else None,
+        shot_sounds=None if windows is None else windows.by_segment([s.segment for s in shots]),
+        sound_encoder=encoders[2] if windows is not None else None,
         scene_keyframes=[longest_shot(shots, scene) for scene in scenes],
     )
 

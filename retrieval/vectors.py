@@ -30,7 +30,7 @@ from retrieval.catalog_frames import FrameRow, FrameTimes
 from retrieval.errors import InvalidInputError
 from retrieval.types import EncoderId, FloatArray
 
-__all__ = ["FrameHits", "FrameVectors", "IndexState", "ShotVectors"]
+__all__ = ["FrameHits", "FrameVectors", "IndexState", "ShotVectors", "SoundVectors"]
 
 logger = logging.getLogger(__name__)
 
@@ -173,7 +173,7 @@ class ShotVectors(DerivedIndex):
         return index.search(queries, k, allowed=np.asarray(allowed, dtype=np.int64))
 
     def _update(self, index: VectorIndex | None) -> VectorIndex:
-        ids, vectors = self._catalog.shot_vectors(self._encoder)
+        ids, vectors = self._stored()
         if index is None:
             return self._create(ids, vectors)
         before = index.ids()
@@ -184,6 +184,20 @@ class ShotVectors(DerivedIndex):
             logger.info("making the shot index again: %s", index.rebuild_reason)
             return self._create(ids, vectors)
         return index
+
+    def _stored(self) -> tuple[Ids, FloatArray]:
+        """Ids (N,) and embeddings (N, D) in the catalog."""
+        return self._catalog.shot_vectors(self._encoder)
+
+
+class SoundVectors(ShotVectors):
+    """The embeddings of the shots' sound, under the shots' ids; silent shots are not among them."""
+
+    file_name = "shot-sounds"
+
+    def _stored(self) -> tuple[Ids, FloatArray]:
+        sounds = self._catalog.shot_sounds(self._encoder)
+        return sounds.shot_ids[sounds.has_sound], sounds.vectors[sounds.has_sound]
 
 
 @dataclass(frozen=True)

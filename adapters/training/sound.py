@@ -107,8 +107,9 @@ def train_sound(
     """
     torch.set_num_threads(config.num_threads)
     run = _Run(read_clips(data_dir, decode), config, accuracy, progress)
-    figures = {**run.on_held_out_folds(), **run.on_unseen_classes()}
     network = run.fit("all", np.arange(len(run.clips.sounds)))
+    _write(out_dir, network, config, name=name, clips=run.clips, figures={})
+    figures = {**run.on_held_out_folds(), **run.on_unseen_classes()}
     _write(out_dir, network, config, name=name, clips=run.clips, figures=figures)
     return figures
 

@@ -45,7 +45,7 @@ class SoundFitConfig:
         mask_bands, mask_frames: largest SpecAugment masks (Park et al. 2019), two of each.
     """
 
-    steps: int = 300
+    steps: int = 250
     batch: int = 48
     made_share: float = 0.3
     learning_rate: float = 3e-3

@@ -33,6 +33,8 @@ class Family:
     target: str
     """`module:function`."""
     example: str
+    reads_text: bool = True
+    """Whether words can be compared with what it embeds."""
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -44,7 +46,7 @@ FAMILIES: Mapping[str, Family] = {
 """Pictures and text in one space."""
 
 SOUND_FAMILIES: Mapping[str, Family] = {
-    "builtin": Family("retrieval.encoders.sound_builtin:load", "builtin"),
+    "builtin": Family("retrieval.encoders.sound_builtin:load", "builtin", reads_text=False),
     "clap": Family("retrieval.encoders.clap:load", "clap:laion/clap-htsat-unfused"),
 }
 """Sounds; `clap` reads text too."""

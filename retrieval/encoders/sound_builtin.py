@@ -7,7 +7,7 @@ sees (rate, frames, bands) travels with its weights.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,9 @@ class BuiltinSoundEncoder(SoundEncoder):
         self.sample_rate_hz = manifest.log_mel.sample_rate_hz
         self.window_seconds = manifest.window_seconds
         self._manifest = manifest
+        # One thread: the network is small, and at ingest the pictures need the others.
+        options = options or RuntimeOptions()
+        options = replace(options, threads=options.threads or 1)
         self._session = Once(
             lambda: load_session(manifest.checked_path(), runtime=runtime, options=options)
         )

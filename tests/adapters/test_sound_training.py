@@ -63,10 +63,10 @@ def test_trains_measures_and_writes(clips: Path, tmp_path: Path) -> None:
     # The fold that the recipe was chosen on is never reported: one fold, two halves, all.
     fits = list(dict.fromkeys(stage for stage in told if stage.startswith("fit")))
     assert fits == [
+        "fit all",
         "fit without fold 2",
         "fit half 1 of the classes",
         "fit half 2 of the classes",
-        "fit all",
     ]
     manifest = json.loads((tmp_path / "out" / "sound.json").read_text())
     assert manifest["dim"] == 16

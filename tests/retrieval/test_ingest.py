@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from retrieval import ingest as ingest_module
+from retrieval import listening
 from retrieval.catalog import Catalog
 from retrieval.encoders.copy_search import SearchCopyEncoder
 from retrieval.errors import (
@@ -19,12 +20,13 @@ from retrieval.errors import (
     NotFoundError,
 )
 from retrieval.ingest import ingest
+from retrieval.media import audio
 from retrieval.media.limits import MediaLimits
 from retrieval.reading import read_film
 from retrieval.sound_print import SoundPrint
 from retrieval.types import IngestSummary, Progress
 from tests import films
-from tests.fakes import FakeEncoder
+from tests.fakes import FakeEncoder, FakeSoundEncoder
 
 
 class Library:
@@ -387,3 +389,52 @@ def test_links_in_circles_are_left_out(library: Library, folder: Path) -> None:
     assert statuses(summary)["colours.mp4"] == "added"
     assert statuses(summary)["self.mp4"] == "skipped"
     assert summary.count("added") == 1
+
+
+def test_the_sound_of_each_shot_is_embedded_in_the_same_reading(
+    library: Library, made_film: films.Film, colour_film: films.Film, monkeypatch: Any
+) -> None:
+    decoded: list[int] = []
+    real = audio.decode_mono
+
+    def counted(path: Path, *, sample_rate_hz: int, **options: Any) -> Any:
+        decoded.append(sample_rate_hz)
+        return real(path, sample_rate_hz=sample_rate_hz, **options)
+
+    monkeypatch.setattr(listening, "decode_mono", counted)
+    encoder = FakeSoundEncoder()
+    library.ingest(made_film.path, colour_film.path, load_sound_encoder=lambda: encoder)
+    assert decoded == [16_000]
+    made, mute = library.catalog.videos()
+    stored = library.catalog.shot_sounds(encoder.id, made.video_id)
+    assert stored.shot_ids.tolist() == [
+        shot.shot_id for shot in library.catalog.shots(made.video_id)
+    ]
+    assert stored.has_sound.all()
+    direct = encoder.encode_sounds([films.tone(1.0)[::3].copy()], 16_000)
+    np.testing.assert_allclose(stored.vectors, np.repeat(direct, 4, axis=0), atol=0.05)
+    assert not library.catalog.shot_sounds(encoder.id, mute.video_id).has_sound.any()
+    assert library.catalog.sound_prints(made.video_id)
+    assert library.catalog.videos_without_sounds() == []
+
+
+def test_a_film_from_before_sounds_is_read_again(library: Library, made_film: films.Film) -> None:
+    library.ingest(made_film.path)
+    assert [video.name for video in library.catalog.videos_without_sounds()] == ["made.mp4"]
+    assert statuses(library.ingest(made_film.path)) == {"made.mp4": "unchanged"}
+    again = library.ingest(made_film.path, load_sound_encoder=FakeSoundEncoder)
+    assert statuses(again) == {"made.mp4": "replaced"}
+    again = library.ingest(made_film.path, load_sound_encoder=FakeSoundEncoder)
+    assert statuses(again) == {"made.mp4": "unchanged"}
+
+
+def test_another_sound_encoder_is_refused_before_the_work(
+    library: Library, made_film: films.Film, bunny: Path
+) -> None:
+    library.ingest(made_film.path, load_sound_encoder=FakeSoundEncoder)
+    other = FakeSoundEncoder()
+    other.name = "fake:other/v1"
+    before = library.encoder.num_images
+    with pytest.raises(EncoderMismatchError, match="sound encoder fake:other/v1"):
+        library.ingest(bunny, load_sound_encoder=lambda: other)
+    assert library.encoder.num_images == before
