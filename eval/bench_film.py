@@ -1,4 +1,4 @@
-"""Makes the film that ingest is timed on: 1080p H.264 with textures that move, grain and cuts.
+"""Makes the film that ingest is timed on: 1080p H.264 with moving textures, grain, cuts and sound.
 
 Nothing is downloaded and every run makes the same pictures, so figures of two machines or two
 versions are of the same work. The encoder keeps x264's defaults: a sync frame at each cut and at
@@ -13,9 +13,12 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from eval.made_sound import music, speech
+
 __all__ = ["FRAME_RATE", "make_bench_film", "shot_lengths"]
 
 FRAME_RATE = 24
+SOUND_RATE_HZ = 48_000
 _SHOT_SECONDS = (2.0, 7.0)
 _GRAIN_FRAMES = 8
 _GRAIN_DEVIATION = 2.5
@@ -28,7 +31,7 @@ Planes = NDArray[np.uint8]
 def make_bench_film(
     path: Path, *, seconds: float, width: int = 1920, height: int = 1080, seed: int = 0
 ) -> Path:
-    """Write an MP4 of textured, panning shots of 2 to 7 s.
+    """Write an MP4 of textured, panning shots of 2 to 7 s, with stereo AAC sound.
 
     Args:
         path: where; an existing file is replaced.
@@ -42,15 +45,32 @@ def make_bench_film(
     with av.open(str(path), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=FRAME_RATE)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        sound = container.add_stream("aac", rate=SOUND_RATE_HZ, layout="stereo")
         frames = (f for n in shot_lengths(seconds, rng) for f in _shot(n, width, height, rng))
+        heard = _sound(seconds, seed)
         for number, planes in enumerate(frames):
+            if number % FRAME_RATE == 0:  # side by side in the file, as players need them
+                container.mux(sound.encode(next(heard)))
             light = planes[:height].astype(np.int16) + grain[number % _GRAIN_FRAMES]
             np.clip(light, 16, 235, out=planes[:height], casting="unsafe")
             frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
             frame.pts, frame.time_base = number, Fraction(1, FRAME_RATE)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+        container.mux(sound.encode())
     return path
+
+
+def _sound(seconds: float, seed: int) -> Iterator[av.AudioFrame]:
+    """Music on one side and speech on the other, a second a frame."""
+    sides = [made(seconds, seed, rate_hz=SOUND_RATE_HZ) for made in (music, speech)]
+    samples = np.stack(sides).astype(np.float32)
+    for start in range(0, samples.shape[1], SOUND_RATE_HZ):
+        part = np.ascontiguousarray(samples[:, start : start + SOUND_RATE_HZ])
+        frame = av.AudioFrame.from_ndarray(part, format="fltp", layout="stereo")
+        frame.sample_rate, frame.pts = SOUND_RATE_HZ, start
+        frame.time_base = Fraction(1, SOUND_RATE_HZ)
+        yield frame
 
 
 def shot_lengths(seconds: float, rng: np.random.Generator) -> list[int]:

@@ -76,7 +76,8 @@ def _measure(film: Path, folder: Path, engine: Engine, *, runs: int, peer: bool)
     notes = [
         f"{info.width} x {info.height} {info.video_codec}, {info.duration_seconds:.0f} s, "
         f"{_decode(film, 'NONKEY')} sync frames of {_decode(film, 'DEFAULT')}; {machine()}.",
-        f"Ours: {library.shots}; {engine.encoder.name}, hashing and storing included.",
+        f"Ours: {library.shots}; {engine.encoder.name}; hashing, storing and listening to "
+        f"{info.audio_codec or 'no'} sound included, which no floor counts.",
         f"Medians of {runs} runs.",
     ]
     if peer:

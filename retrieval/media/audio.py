@@ -81,7 +81,7 @@ def _mono_chunks(
             raise NotMediaError(f"{path.name} has no sound that can be decoded")
         declared = (container.duration or 0) / av.time_base
         deadline = time.monotonic() + limits.decode_budget_seconds(max(0.0, declared))
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate_hz)
+        resampler = _Resampler(sample_rate_hz)
         for packet in forgiving(container.demux(stream)):
             if should_stop is not None and should_stop():
                 raise OperationCancelled(f"stopped while reading the sound of {path.name}")
@@ -95,12 +95,49 @@ def _mono_chunks(
             except av.error.FFmpegError:  # a damaged packet
                 continue
             for frame in frames:
-                yield from _resampled(resampler, frame)
-        yield from _resampled(resampler, None)
+                yield from resampler.add(frame)
+        yield from resampler.rest()
 
 
-def _resampled(resampler: av.AudioResampler, frame: av.AudioFrame | None) -> Iterator[FloatArray]:
-    for part in resampler.resample(frame):
-        samples = np.ascontiguousarray(part.to_ndarray(), dtype=np.float32).reshape(-1)
-        if samples.size:
-            yield samples
+class _Resampler:
+    """Frames of any format to mono samples of one rate.
+
+    A codec's frames of some 20 ms are joined to seconds first: resampling each alone costs as much
+    as decoding it.
+    """
+
+    def __init__(self, sample_rate_hz: int) -> None:
+        self._rate_hz = sample_rate_hz
+        self._kind: tuple[str, str, int] | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._fifo = av.AudioFifo()
+        self._resampler = av.AudioResampler(format="flt", layout="mono", rate=self._rate_hz)
+
+    def add(self, frame: av.AudioFrame) -> Iterator[FloatArray]:
+        """Take the next frame; a stream may change its format on the way."""
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if kind != self._kind:
+            yield from self.rest()
+            self._kind = kind
+        frame.pts = None  # gaps are closed
+        self._fifo.write(frame)
+        second = self._fifo.read(frame.sample_rate)
+        if second is not None:
+            yield from self._resampled(second)
+
+    def rest(self) -> Iterator[FloatArray]:
+        """Give what is left and begin anew."""
+        if self._kind is not None:
+            left = self._fifo.read(0, partial=True)
+            if left is not None:
+                yield from self._resampled(left)
+            yield from self._resampled(None)
+        self._begin()
+
+    def _resampled(self, frame: av.AudioFrame | None) -> Iterator[FloatArray]:
+        for part in self._resampler.resample(frame):
+            samples = np.ascontiguousarray(part.to_ndarray(), dtype=np.float32).reshape(-1)
+            if samples.size:
+                yield samples

@@ -47,3 +47,16 @@ def test_values_out_of_range(tone_file: Path) -> None:
 def test_stops_when_asked(tone_file: Path) -> None:
     with pytest.raises(OperationCancelled):
         next(decode_mono(tone_file, should_stop=lambda: True))
+
+
+def test_a_stream_may_change_its_rate(tmp_path: Path) -> None:
+    parts = []
+    for rate in (48_000, 32_000):  # broadcast recordings do, at the border of two programmes
+        sound = films.tone(1.5, hertz=1000, sample_rate_hz=rate)
+        part = films.write_sound(tmp_path / f"{rate}.aac", sound, sample_rate_hz=rate)
+        parts.append(part.read_bytes())
+    (tmp_path / "both.aac").write_bytes(b"".join(parts))
+    sound = np.concatenate(list(decode_mono(tmp_path / "both.aac", sample_rate_hz=16_000)))
+    assert len(sound) == pytest.approx(48_000, abs=4_000)
+    for second in (sound[4_000:20_000], sound[-20_000:-4_000]):
+        assert np.argmax(np.abs(np.fft.rfft(second))) == 1000
