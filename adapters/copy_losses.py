@@ -46,7 +46,7 @@ def info_nce(cosines: Tensor, same: Tensor, unsure: Tensor, *, temperature: floa
         unsure: (M, M) bool, pairs that are left out.
         temperature: divides the cosines.
     """
-    itself = torch.eye(len(cosines), dtype=torch.bool)
+    itself = torch.eye(len(cosines), dtype=torch.bool, device=cosines.device)
     logits = (cosines / temperature).masked_fill(itself | unsure, -torch.inf)
     positive = same & ~itself
     negatives = torch.logsumexp(logits.masked_fill(same, -torch.inf), dim=1, keepdim=True)

@@ -32,7 +32,7 @@ def contrastive_loss(
         )
     logits = scale * images @ texts.T
     if targets is None:
-        rows = torch.arange(len(images))
+        rows = torch.arange(len(images), device=images.device)
         return (F.cross_entropy(logits, rows) + F.cross_entropy(logits.T, rows)) / 2
     forward = -(targets * F.log_softmax(logits, dim=1)).sum(1).mean()
     backward = -(targets * F.log_softmax(logits.T, dim=1)).sum(1).mean()
@@ -52,4 +52,4 @@ def soft_targets(references: Tensor, *, temperature: float, weight: float) -> Te
     """
     soft = torch.softmax(references @ references.T / temperature, dim=1)
     soft = (soft + soft.T) / 2
-    return (1 - weight) * torch.eye(len(references)) + weight * soft
+    return (1 - weight) * torch.eye(len(references), device=references.device) + weight * soft

@@ -19,6 +19,7 @@ import torch
 from adapters.training.config import TINY, BuiltinConfig, Progress, Recall
 from adapters.training.parallel import workers
 from adapters.training.stages import Stages
+from adapters.training.team import ALONE, Team
 
 __all__ = ["TINY", "BuiltinConfig", "Progress", "Recall", "short_card", "train_builtin"]
 
@@ -32,6 +33,7 @@ def train_builtin(
     progress: Progress,
     work_dir: Path | None = None,
     card: Callable[[Mapping[str, float]], str] | None = None,
+    team: Team = ALONE,
 ) -> dict[str, float]:
     """Trains, measures and writes the built-in encoder.
 
@@ -43,9 +45,11 @@ def train_builtin(
         progress: told after every epoch and now and then while caching.
         work_dir: for the caches, kept for the next run; by default beside `out_dir`.
         card: makes MODEL_CARD.md from the figures; by default a short one.
+        team: this process's place among those that train together (`adapters.training.launch`);
+            the first reports, measures and writes.
 
     Returns:
-        Figures by name, for example `test_en_r1`, each 0 to 100.
+        Figures by name, for example `test_en_r1`, each 0 to 100; none but in the first process.
 
     Raises:
         OSError: if the data cannot be read or the output not written.
@@ -55,14 +59,23 @@ def train_builtin(
     work_dir = work_dir or out_dir.parent / f".{out_dir.name}-work"
     work_dir.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(config.num_threads)
-    with torch.random.fork_rng(devices=[]), workers(config.num_threads) as pool:
+    num_workers = config.num_threads if team.is_alone else 0
+    told = progress if team.is_first else _silent
+    with torch.random.fork_rng(devices=[]), workers(num_workers) as pool:
         torch.manual_seed(config.seed)
-        run = Stages(data_dir, work_dir, config, recall, progress, pool)
+        run = Stages(data_dir, work_dir, config, recall, told, pool, team)
         run.fit_towers_or_resume()
         run.fit_multilingual()
-        figures = run.measure()
-        run.write(out_dir, (card or short_card)(figures))
+        figures = {}
+        if team.is_first:
+            figures = run.measure()
+            run.write(out_dir, (card or short_card)(figures))
+        team.wait()
     return figures
+
+
+def _silent(stage: str, done: int, total: int, figures: Mapping[str, float]) -> None:
+    """The progress of a process that is not the first."""
 
 
 def short_card(figures: Mapping[str, float]) -> str:

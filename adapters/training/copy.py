@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from adapters.copy_head import CopyHead
+from adapters.training.checkpoint import Checkpoint
 from adapters.training.config import Progress, Recall
 from adapters.training.copy_cache import (
     CopyCache,
@@ -29,6 +30,7 @@ from adapters.training.copy_export import BaseEncoder, write_adapter, write_copy
 from adapters.training.copy_fit import CopyFitConfig, describe, fit_copy_head
 from adapters.training.copy_graph import Taps
 from adapters.training.copy_pictures import read_pictures
+from adapters.training.team import ALONE, Team
 
 __all__ = ["BaseEncoder", "CopyConfig", "Embed", "train_adapter", "train_copy_output"]
 
@@ -77,6 +79,7 @@ def train_copy_output(
     recall: Recall,
     progress: Progress,
     work_dir: Path | None = None,
+    team: Team = ALONE,
 ) -> dict[str, float]:
     """Gives a built-in encoder a copy output, in a folder of its own.
 
@@ -90,6 +93,8 @@ def train_copy_output(
         recall: the measure, for example `eval.metrics.recall_at_k`.
         progress: told after every epoch and now and then while caching.
         work_dir: for the cache, kept for the next run; by default beside `out_dir`.
+        team: this process's place among those that train together; the first reports, measures
+            and writes.
 
     Returns:
         Figures by name, measured on held-out pictures, each 0 to 100.
@@ -101,8 +106,12 @@ def train_copy_output(
     """
     features = tower_features(source / "image.onnx", config.taps, threads=config.num_threads)
     weights = hashlib.sha256((source / "image.onnx").read_bytes()).hexdigest()
-    run = _Run(data_dir, work_dir or _beside(out_dir), config, features, weights, recall, progress)
+    run = _Run(
+        data_dir, work_dir or _beside(out_dir), config, features, weights, recall, progress, team
+    )
     head, figures = run.fit()
+    if not team.is_first:
+        return figures
     write_copy_output(
         source,
         out_dir,
@@ -126,6 +135,7 @@ def train_adapter(
     recall: Recall,
     progress: Progress,
     work_dir: Path | None = None,
+    team: Team = ALONE,
 ) -> dict[str, float]:
     """Trains a small network over the embeddings of any encoder.
 
@@ -139,14 +149,17 @@ def train_adapter(
         recall: the measure.
         progress: told now and then.
         work_dir: for the cache.
+        team: as above.
     """
     work_dir = work_dir or _beside(out_dir)
 
     def features(views: NDArray[np.uint8]) -> NDArray[np.float32]:
         return embed(list(views))
 
-    run = _Run(data_dir, work_dir, config, features, base.hash, recall, progress)
+    run = _Run(data_dir, work_dir, config, features, base.hash, recall, progress, team)
     head, figures = run.fit()
+    if not team.is_first:
+        return figures
     background = run.background(head)
     write_adapter(out_dir, head, base=base, name=name, background=background, figures=figures)
     return figures
@@ -164,6 +177,7 @@ class _Run:
         key: str,
         recall: Recall,
         progress: Progress,
+        team: Team,
     ) -> None:
         names, pictures = read_pictures(data_dir)
         if len(pictures) < config.holdout + 2:
@@ -173,16 +187,29 @@ class _Run:
             )
         torch.set_num_threads(config.num_threads)
         self._config, self._recall, self._progress = config, recall, progress
-        self._cache: CopyCache = cache_copy_features(
-            pictures,
-            features,
-            work_dir,
-            key=f"{key} {hashlib.sha256(chr(10).join(names).encode()).hexdigest()}",
-            num_views=config.num_views,
-            size=config.size,
-            seed=config.seed,
-            progress=lambda done, total: progress("cache views", done, total, {}),
+        self._team, key = team, f"{key} {hashlib.sha256(chr(10).join(names).encode()).hexdigest()}"
+        self._checkpoint = Checkpoint(
+            path=work_dir / "fit-copy.safetensors",
+            key=hashlib.sha256(f"{key} {config}".encode()).hexdigest(),
         )
+
+        def told(done: int, total: int) -> None:
+            if team.is_first:
+                progress("cache views", done, total, {})
+
+        def cached() -> CopyCache:
+            return cache_copy_features(
+                pictures,
+                features,
+                work_dir,
+                key=key,
+                num_views=config.num_views,
+                size=config.size,
+                seed=config.seed,
+                progress=told,
+            )
+
+        self._cache: CopyCache = team.in_turn(cached)
         generator = torch.Generator().manual_seed(config.seed)
         order = torch.randperm(len(pictures), generator=generator).tolist()
         self._held_out = sorted(order[: config.holdout])
@@ -200,9 +227,18 @@ class _Run:
             inputs = self._cache.features.shape[2]
             head = CopyHead(inputs, config.dim, hidden=config.hidden, dropout=config.dropout)
             fit_copy_head(
-                head, self._cache, self._rows, config.fit, seed=config.seed, report=report
+                head,
+                self._cache,
+                self._rows,
+                config.fit,
+                seed=config.seed,
+                report=report,
+                team=self._team,
+                checkpoint=self._checkpoint,
             )
-        return head, self._measure(head)
+        figures = self._measure(head) if self._team.is_first else {}
+        self._team.wait()
+        return head, figures
 
     def background(self, head: CopyHead) -> NDArray[np.float32]:
         """Descriptors of evenly chosen training pictures, as they are."""

@@ -14,7 +14,9 @@ from torch import Tensor
 
 from adapters.copy_head import CopyHead
 from adapters.copy_losses import copy_loss
+from adapters.training.checkpoint import Checkpoint
 from adapters.training.copy_cache import CopyCache
+from adapters.training.team import ALONE, Team
 
 __all__ = ["CopyFitConfig", "describe", "fit_copy_head"]
 
@@ -53,6 +55,8 @@ def fit_copy_head(
     *,
     seed: int,
     report: Report,
+    team: Team = ALONE,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
     """Fits the head in place.
 
@@ -62,34 +66,47 @@ def fit_copy_head(
         rows: pictures to learn from.
         config: schedule.
         seed: of order and choice of views.
-        report: called after every epoch.
+        report: called after every epoch in the first process.
+        team: the processes; each reads its share of a batch's views.
+        checkpoint: where the state is kept after every epoch, and taken from at the start.
 
     Raises:
         ValueError: too few pictures or views.
     """
-    batch = min(config.batch, len(rows))
+    batch = team.whole_batch(min(config.batch, len(rows)))
     if batch < 2 or cache.num_views < config.views:
         raise ValueError(
             f"got {len(rows)} pictures with {cache.num_views} views, expected at least 2 pictures "
             f"with {config.views} views"
         )
-    rng = np.random.default_rng(seed)
     head.norm.fit(_features(cache, np.zeros(len(rows[::4]), np.int64), np.asarray(rows[::4])))
-    optimizer = torch.optim.AdamW(head.parameters(), lr=config.rate, weight_decay=config.decay)
-    num_steps = config.epochs * (len(rows) // batch)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, num_steps))
-    head.train()
-    for epoch in range(config.epochs):
+    head.to(team.device)
+    tuned = [one for one in head.parameters() if one.requires_grad]
+    optimizer = torch.optim.AdamW(tuned, lr=config.rate, weight_decay=config.decay)
+    steps_an_epoch = len(rows) // batch
+    kept = None if checkpoint is None else checkpoint.load(tuned, optimizer)
+    begin = 0 if kept is None else kept[0]
+    step = begin * steps_an_epoch
+    describe_share = team.joined(head.train(), tuned)
+    for epoch in range(begin, config.epochs):
+        rng = np.random.default_rng([seed, epoch])
+        torch.manual_seed(seed + 10_007 * epoch + team.rank)  # of dropout
         order, losses = rng.permutation(np.asarray(rows)), []
         for start in range(0, len(order) - batch + 1, batch):
-            loss = _loss(head, cache, order[start : start + batch], config, rng)
+            for entry in optimizer.param_groups:
+                entry["lr"] = config.rate * _rate(step, config.epochs * steps_an_epoch)
+            chosen = order[start : start + batch]
+            loss = _loss(describe_share, cache, chosen, config, rng, team)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            schedule.step()
+            step += 1
             losses.append(float(loss.detach()))
-        report(epoch + 1, float(np.mean(losses)))
-    head.eval()
+        if team.is_first:
+            if checkpoint is not None:
+                checkpoint.save(epoch + 1, tuned, optimizer, {})
+            report(epoch + 1, float(np.mean(losses)))
+    head.cpu().eval()
 
 
 def describe(
@@ -105,19 +122,22 @@ def describe(
 
 
 def _loss(
-    head: CopyHead,
+    describe_share: Callable[[Tensor], Tensor],
     cache: CopyCache,
     rows: NDArray[np.int64],
     config: CopyFitConfig,
     rng: np.random.Generator,
+    team: Team,
 ) -> Tensor:
     """The loss of `config.views` different views of each of some pictures."""
     ranks = rng.random((len(rows), cache.num_views)).argsort(axis=1)
     views = ranks[:, : config.views].T.ravel()
     pictures = np.tile(rows, config.views)
-    others = torch.from_numpy(cache.others[views, pictures]).long()
-    made = head(_features(cache, views, pictures))
-    ids = torch.from_numpy(pictures)
+    others = torch.from_numpy(cache.others[views, pictures]).long().to(team.device)
+    ids = torch.from_numpy(pictures).to(team.device)
+    own = team.share(torch.arange(len(pictures))).numpy()
+    read = _features(cache, views[own], pictures[own]).to(team.device)
+    made = team.gather(describe_share(read))
     return copy_loss(made, ids, others, temperature=config.temperature, spread=config.spread)
 
 

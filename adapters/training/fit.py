@@ -8,13 +8,15 @@ which is what the stage ends with.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from adapters.losses import contrastive_loss, soft_targets
+from adapters.training.checkpoint import Checkpoint
+from adapters.training.team import ALONE, Team
 
 Embed = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 """(pictures (B,), views (B,), captions (B,) row numbers) -> image and text embeddings (B, D)."""
@@ -83,6 +85,8 @@ def fit(
     *,
     generator: torch.Generator,
     after_epoch: Callable[[int, float], None] | None = None,
+    team: Team = ALONE,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
     """Trains in place and leaves the averaged weights.
 
@@ -92,22 +96,32 @@ def fit(
         log_scale: logarithm of the factor on the cosines, tuned with the first group's rate.
         rows: pictures, views and captions.
         config: schedule and loss.
-        generator: of the random draws.
-        after_epoch: called with (epoch, mean loss) while the averaged weights are in place.
+        generator: of the random draws of batches, in the same state in every process. Dropout
+            draws from torch's own, which is seeded anew every epoch, so a resumed run repeats it.
+        after_epoch: called in the first process with (epoch, mean loss) while the averaged
+            weights are in place.
+        team: the processes; `embed` gets this one's share of the batch.
+        checkpoint: where the state is kept after every epoch, and taken from at the start.
     """
     tuned = [p for group in groups for p in group.parameters] + [log_scale]
     optimiser = _make_optimiser(groups, log_scale, config)
     peaks = [float(entry["lr"]) for entry in optimiser.param_groups]
-    steps_an_epoch = max(1, len(rows.captions) // config.batch)
+    batch = team.whole_batch(min(config.batch, len(rows.captions)))
+    steps_an_epoch = len(rows.captions) // batch
     average = _Average(tuned, config.average)
-    step = 0
-    for epoch in range(config.epochs):
+    begin = 0 if checkpoint is None else _resumed(checkpoint, tuned, optimiser, average, generator)
+    step = begin * steps_an_epoch
+    embed = team.joined(embed, tuned)
+    for epoch in range(begin, config.epochs):
+        torch.manual_seed(generator.initial_seed() + 10_007 * epoch + team.rank)
         losses = []
-        for pictures, views, captions in _batches(rows, config.batch, generator):
+        for pictures, views, captions in _batches(rows, batch, generator):
             factor = _rate(step, config.epochs * steps_an_epoch, config.warmup)
             for entry, peak in zip(optimiser.param_groups, peaks, strict=True):
                 entry["lr"] = peak * factor
-            loss = _loss(embed(pictures, views, captions), log_scale, rows, captions, config)
+            images, texts = embed(*map(team.share, (pictures, views, captions)))
+            pair = team.gather(images), team.gather(texts)
+            loss = _loss(pair, log_scale, rows, captions, config)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(tuned, 1.0)
@@ -117,11 +131,31 @@ def fit(
             step += 1
             average.update(step)
             losses.append(loss.item())
-        if after_epoch is not None:
+        if checkpoint is not None and team.is_first:
+            more = {**average.state(), "draws": generator.get_state()}
+            checkpoint.save(epoch + 1, tuned, optimiser, more)
+        if after_epoch is not None and team.is_first:
             average.swap()
             after_epoch(epoch, sum(losses) / len(losses))
             average.swap()
     average.swap()
+
+
+def _resumed(
+    checkpoint: Checkpoint,
+    tuned: Sequence[nn.Parameter],
+    optimiser: torch.optim.Optimizer,
+    average: _Average,
+    generator: torch.Generator,
+) -> int:
+    """Set everything to where the checkpoint is; returns the finished epochs."""
+    kept = checkpoint.load(tuned, optimiser)
+    if kept is None:
+        return 0
+    epoch, more = kept
+    generator.set_state(more.pop("draws"))
+    average.restore(more)
+    return epoch
 
 
 def _loss(
@@ -163,10 +197,9 @@ def _batches(
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yields one pass of (pictures, views, captions); the incomplete last batch is dropped."""
     order = torch.randperm(len(rows.captions), generator=generator)
-    size = min(batch, len(order))
-    for pictures in torch.split(order[: len(order) // size * size], size):
-        views = torch.randint(rows.num_views, (size,), generator=generator)
-        picks = torch.rand(size, generator=generator)
+    for pictures in torch.split(order[: len(order) // batch * batch], batch):
+        views = torch.randint(rows.num_views, (batch,), generator=generator)
+        picks = torch.rand(batch, generator=generator)
         lists = [rows.captions[row] for row in pictures.tolist()]
         chosen = [
             own[int(pick * len(own))] for own, pick in zip(lists, picks.tolist(), strict=True)
@@ -186,6 +219,13 @@ class _Average:
         decay = min(self._decay, (1 + step) / (10 + step))
         for kept, live in zip(self._kept, self._live, strict=True):
             kept.lerp_(live.detach(), 1 - decay)
+
+    def state(self) -> dict[str, Tensor]:
+        return {f"average.{place}": kept for place, kept in enumerate(self._kept)}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        for name, kept in self.state().items():
+            kept.copy_(state[name])
 
     def swap(self) -> None:
         with torch.no_grad():

@@ -21,19 +21,27 @@ Job = Callable[[], Tensor]
 
 
 class Workers:
-    """A pool of single-threaded workers."""
+    """A pool of single-threaded workers; none means the caller's own thread.
+
+    Several processes and GPUs take none: `DistributedDataParallel` follows one backward pass.
+    """
 
     def __init__(self, num_workers: int) -> None:
-        self._pool = ThreadPoolExecutor(
-            num_workers, initializer=torch.set_num_threads, initargs=(1,)
+        self._pool = (
+            ThreadPoolExecutor(num_workers, initializer=torch.set_num_threads, initargs=(1,))
+            if num_workers
+            else None
         )
 
     def close(self) -> None:
         """Ends the threads."""
-        self._pool.shutdown()
+        if self._pool is not None:
+            self._pool.shutdown()
 
     def train(self, jobs: Sequence[Job]) -> Tensor:
         """Returns the concatenated outputs; their backward runs in the workers too."""
+        if self._pool is None:
+            return torch.cat([job() for job in jobs])
         anchor = torch.zeros((), requires_grad=True)
         out: Tensor = _Chunks.apply(anchor, self._pool, jobs)  # type: ignore[no-untyped-call]
         return out
@@ -45,7 +53,8 @@ class Workers:
             with torch.no_grad():
                 return job()
 
-        return torch.cat(list(self._pool.map(run, jobs)))
+        done = map(run, jobs) if self._pool is None else self._pool.map(run, jobs)
+        return torch.cat(list(done))
 
 
 @contextmanager

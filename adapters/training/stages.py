@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -19,12 +21,14 @@ from adapters.alignment import ResidualHead
 from adapters.training import public
 from adapters.training.bert import Bert
 from adapters.training.cache import TextCache, cache_images, cache_sentences, cache_texts
+from adapters.training.checkpoint import Checkpoint
 from adapters.training.config import BuiltinConfig, Progress, Recall
 from adapters.training.efficientnet import EfficientNetLite
 from adapters.training.export import write_encoder
 from adapters.training.fit import Group, Rows, fit
 from adapters.training.pairs import Pairs, read_pairs
 from adapters.training.parallel import Workers
+from adapters.training.team import ALONE, Team
 from adapters.training.towers import ImageTower, TextTower
 
 START_SCALE = 20.0
@@ -65,20 +69,18 @@ class Stages:
         recall: Recall,
         progress: Progress,
         workers: Workers,
+        team: Team = ALONE,
     ) -> None:
         self._config, self._recall, self._progress = config, recall, progress
-        self._work_dir, self._workers = work_dir, workers
+        self._work_dir, self._workers, self._team = work_dir, workers, team
         self._generator = torch.Generator().manual_seed(config.seed)
         network, text = self._initial_networks()
-        self._train = self._cache(read_pairs(data_dir, "train"), "train", network, text)
-        self._test = None
-        if config.test_split is not None:
-            pairs = read_pairs(data_dir, config.test_split)
-            self._test = self._cache(pairs, config.test_split, network, text)
+        self._train, self._test = team.in_turn(lambda: self._sides(data_dir, network, text))
         self._image, self._text = self._towers(network, text)
-        self._multilingual = self._head(self._train.sentences.shape[1])
-        self._references = F.normalize(self._pooled_texts(self._train), dim=-1)
-        self._log_scale = nn.Parameter(torch.tensor(math.log(START_SCALE)))
+        self._image.to(team.device), self._text.to(team.device)
+        self._multilingual = self._head(self._train.sentences.shape[1]).to(team.device)
+        self._references = F.normalize(self._pooled_texts(self._train), dim=-1).to(team.device)
+        self._log_scale = nn.Parameter(torch.tensor(math.log(START_SCALE), device=team.device))
         order = torch.randperm(len(self._train.rows), generator=self._generator).tolist()
         self._val, self._fit = sorted(order[: config.holdout]), sorted(order[config.holdout :])
 
@@ -90,8 +92,12 @@ class Stages:
             return
         self.fit_heads()
         self.fit_towers()
-        save_file(self._state(), path.with_suffix(".part"))
-        path.with_suffix(".part").replace(path)
+        if self._team.is_first:
+            save_file(self._state(), path.with_suffix(".part"))
+            path.with_suffix(".part").replace(path)
+            for stage in ("heads", "towers"):
+                self._checkpoint(stage).path.unlink(missing_ok=True)
+        self._team.wait()
 
     def fit_heads(self) -> None:
         """Stage 1: both heads over frozen networks, from pooled vectors."""
@@ -102,7 +108,8 @@ class Stages:
         image, text = self._image.head.train(), self._text.head.train()
 
         def embed(pictures: Tensor, views: Tensor, captions: Tensor) -> tuple[Tensor, Tensor]:
-            return image(pooled[views, kept[pictures]]), text(texts[captions])
+            pair = pooled[views, kept[pictures]], texts[captions]
+            return image(pair[0].to(self._device)), text(pair[1].to(self._device))
 
         fit(
             embed,
@@ -111,8 +118,11 @@ class Stages:
             self._rows(config.frozen_views),
             config.heads,
             generator=self._generator,
+            team=self._team,
+            checkpoint=self._checkpoint("heads"),
         )
-        self._report("heads", config.heads.epochs, config.heads.epochs, math.nan)
+        if self._team.is_first:
+            self._report("heads", config.heads.epochs, config.heads.epochs, math.nan)
 
     def fit_towers(self) -> None:
         """Stage 2: heads and the late blocks of both networks, from cached activations."""
@@ -138,6 +148,8 @@ class Stages:
             self._rows(config.num_views),
             config.towers,
             generator=self._generator,
+            team=self._team,
+            checkpoint=self._checkpoint("towers"),
             after_epoch=lambda epoch, loss: self._report(
                 "towers", epoch + 1, config.towers.epochs, loss
             ),
@@ -155,11 +167,12 @@ class Stages:
         kept, sentences = torch.tensor(self._fit), self._train.sentences
 
         def embed(pictures: Tensor, views: Tensor, captions: Tensor) -> tuple[Tensor, Tensor]:
-            share = torch.rand(len(pictures), 1)
+            share = self._drawn(torch.rand, len(pictures), 1)
             target = torch.lerp(images[views, kept[pictures]], english[captions], share)
             vectors = sentences[captions]
-            noise = torch.randn_like(vectors) * config.noise / vectors.shape[1] ** 0.5
-            return F.normalize(target, dim=-1), head(vectors + noise)
+            noise = self._drawn(torch.randn, *vectors.shape) * config.noise
+            noisy = vectors + noise / vectors.shape[1] ** 0.5
+            return F.normalize(target, dim=-1).to(self._device), head(noisy.to(self._device))
 
         fit(
             embed,
@@ -168,6 +181,8 @@ class Stages:
             self._rows(config.frozen_views),
             config.multilingual,
             generator=self._generator,
+            team=self._team,
+            checkpoint=self._checkpoint("multilingual"),
         )
 
     def measure(self) -> dict[str, float]:
@@ -183,6 +198,8 @@ class Stages:
     def write(self, out_dir: Path, card: str) -> None:
         """Exports everything as an encoder folder."""
         config = self._config
+        for network in (self._image, self._text, self._multilingual):
+            network.cpu()
         write_encoder(
             out_dir,
             name=config.name,
@@ -197,6 +214,7 @@ class Stages:
             card=card,
             trained_on=f"{len(self._fit)} pictures with captions from the training folder",
         )
+        self._checkpoint("multilingual").path.unlink(missing_ok=True)
 
     def _state(self) -> dict[str, Tensor]:
         state = {f"image.{name}": value for name, value in self._image.state_dict().items()}
@@ -215,6 +233,31 @@ class Stages:
         return float(self._log_scale.detach().exp())
 
     # -- set-up -----------------------------------------------------------------------------
+
+    @property
+    def _device(self) -> torch.device:
+        return self._team.device
+
+    def _checkpoint(self, stage: str) -> Checkpoint:
+        settings = hashlib.sha256(repr(self._config).encode())
+        settings.update(repr((self._train.rows, tuple(self._train.maps.shape))).encode())
+        return Checkpoint(
+            path=self._work_dir / f"fit-{stage}.safetensors", key=settings.hexdigest()
+        )
+
+    def _drawn(self, draw: Callable[..., Tensor], rows: int, width: int) -> Tensor:
+        """This process's rows of what all draw alike for the whole batch."""
+        return self._team.share(draw(rows * self._team.size, width, generator=self._generator))
+
+    def _sides(
+        self, data_dir: Path, network: EfficientNetLite, text: Bert
+    ) -> tuple[Side, Side | None]:
+        """Everything cached of the pictures to train on, and of the test split."""
+        split = self._config.test_split
+        train = self._cache(read_pairs(data_dir, "train"), "train", network, text)
+        if split is None:
+            return train, None
+        return train, self._cache(read_pairs(data_dir, split), split, network, text)
 
     def _initial_networks(self) -> tuple[EfficientNetLite, Bert]:
         config = self._config
@@ -310,17 +353,19 @@ class Stages:
     def _late_image(self, pictures: Tensor, views: Tensor, window: tuple[int, int, int]) -> Tensor:
         top, left, size = window
         maps = self._train.map_batch(pictures, views)
-        return self._image.late(maps[:, :, top : top + size, left : left + size])
+        window_of_maps = maps[:, :, top : top + size, left : left + size]
+        return self._image.late(window_of_maps.to(self._device))
 
     def _late_text(self, captions: Tensor) -> Tensor:
-        return self._text.late(*self._train.captions.batch(captions))
+        tokens, mask = self._train.captions.batch(captions)
+        return self._text.late(tokens.to(self._device), mask.to(self._device))
 
     def _pooled_images(self, side: Side, num_views: int) -> Tensor:
         network, block = self._image.network.eval(), self._config.from_block
 
         def pool(pictures: Tensor, view: int) -> Tensor:
             maps = side.map_batch(pictures, torch.full_like(pictures, view))
-            return network.late(maps, from_block=block).mean((2, 3))
+            return network.late(maps.to(self._device), from_block=block).mean((2, 3)).cpu()
 
         chunks = _chunks(torch.arange(len(side.rows)))
         views = [
@@ -333,7 +378,8 @@ class Stages:
         network, layer = self._text.network.eval(), self._config.from_layer
 
         def pool(captions: Tensor) -> Tensor:
-            return network.late(*side.captions.batch(captions), from_layer=layer)
+            tokens, mask = (part.to(self._device) for part in side.captions.batch(captions))
+            return network.late(tokens, mask, from_layer=layer).cpu()
 
         chunks = _chunks(torch.arange(len(side.captions.starts) - 1))
         return self._workers.infer([partial(pool, chunk) for chunk in chunks])
@@ -343,7 +389,8 @@ class Stages:
         chosen = torch.arange(len(side.rows)) if pictures is None else pictures
 
         def embed(rows: Tensor) -> Tensor:
-            return tower.late(side.map_batch(rows, torch.full_like(rows, view)))
+            maps = side.map_batch(rows, torch.full_like(rows, view))
+            return tower.late(maps.to(self._device)).cpu()
 
         return self._workers.infer([partial(embed, rows) for rows in _chunks(chosen)])
 
@@ -352,7 +399,8 @@ class Stages:
         chosen = torch.arange(len(side.captions.starts) - 1) if captions is None else captions
 
         def embed(rows: Tensor) -> Tensor:
-            return tower.late(*side.captions.batch(rows))
+            tokens, mask = (part.to(self._device) for part in side.captions.batch(rows))
+            return tower.late(tokens, mask).cpu()
 
         return self._workers.infer([partial(embed, rows) for rows in _chunks(chosen)])
 
@@ -374,7 +422,8 @@ class Stages:
         texts = {"en": self._embed_texts(side, captions)}
         if multilingual:
             with torch.no_grad():
-                texts["use"] = self._multilingual.eval()(side.sentences[captions])
+                sentences = side.sentences[captions].to(self._device)
+                texts["use"] = self._multilingual.eval()(sentences).cpu()
         return {
             f"{name}_{language}_r{k}": 100 * self._recall((rows @ images.T).numpy(), right, k)
             for language, rows in texts.items()

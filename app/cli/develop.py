@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,13 @@ import typer
 from app.cli.evaluate import eval_app
 from app.cli.options import DeviceOption, EncoderOption, JsonOption, RuntimeOption
 from app.cli.train_copy import train_copy_command
+from app.cli.train_devices import (
+    BatchOption,
+    DevicesOption,
+    EpochsOption,
+    on_devices,
+    train_builtin_on,
+)
 from app.cli.train_sound import train_sound_command
 
 if TYPE_CHECKING:
@@ -70,25 +78,29 @@ def train_builtin(
     work: Annotated[
         Path | None, typer.Option("--work", metavar="DIR", help="Where caches are kept.")
     ] = None,
-    threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of torch.")] = 2,
+    devices: DevicesOption = None,
+    batch: BatchOption = None,
+    epochs: EpochsOption = None,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Threads a process.")] = 2,
 ) -> None:
     """Train the built-in encoder as it ships.
 
-    It needs the extra `train`, and hours on two cores.
+    It needs the extra `train`, and hours on two cores. A killed training goes on where it was when
+    the same command is given again. --epochs is of the main stage.
 
-    Example: sceneprint train builtin --data flickr8k --out my-encoder
+    Example: sceneprint train builtin --data flickr8k --devices 4 --batch-size 128 --epochs 50
     """
     with training_on(data):
-        from adapters.training.builtin import BuiltinConfig, train_builtin
-
-        figures = train_builtin(
-            data,
-            out,
-            config=BuiltinConfig(num_threads=threads),
-            recall=top_recall,
-            progress=show_training,
-            work_dir=work,
+        work_of_each = partial(
+            train_builtin_on,
+            data=data,
+            out=out,
+            work=work,
+            threads=threads,
+            batch=batch,
+            epochs=epochs,
         )
+        figures = on_devices(work_of_each, devices)
     show_trained(figures, out)
 
 
