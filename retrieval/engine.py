@@ -364,6 +364,7 @@ class Engine(EngineParts):
         from retrieval.taught import apply_adapter
 
         options |= {"catalog": self.catalog, "encoder": self.encoder, "limits": self.limits}
+        options |= {"load_sound_encoder": lambda: self.sound_encoder}
         return apply_adapter(name, film, **options)
 
     # --- banks of known non-matches

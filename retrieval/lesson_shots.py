@@ -58,7 +58,7 @@ class LessonShots:
 
     def only(self, modalities: Sequence[str]) -> "LessonShots":
         """Leave out the other modalities, and the shots that have none of these."""
-        rows = {name: self.rows[name] for name in modalities}
+        rows = {name: self.rows[name] for name in modalities if name in self.rows}
         places = np.flatnonzero(presence(rows).any(axis=1)) if rows else np.arange(0)
         ids = tuple(self.ids[place] for place in places)
         return LessonShots(take_rows(rows, places), self.targets[places], ids)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from adapters.few_shot.classifier import FewShotClassifier
 from adapters.few_shot.folders import EncoderChangedError
@@ -22,14 +23,14 @@ from adapters.fusion.storage import is_fused, load_fused_classifier
 from retrieval.catalog import Catalog
 from retrieval.errors import EncoderMismatchError, InvalidInputError, NotFoundError
 from retrieval.lesson_films import FilmReader, stored_video
-from retrieval.lesson_rows import Senses, film_rows
+from retrieval.lesson_rows import Senses, film_rows, text_rows
 from retrieval.types import FloatArray, LabelScore, ProgressCallback, Segment, Shot
 
 if TYPE_CHECKING:
     from retrieval.encoders.base import PictureTextEncoder, SoundEncoder
     from retrieval.media.limits import MediaLimits
 
-__all__ = ["FOLDER", "TaughtShot", "apply_adapter"]
+__all__ = ["FOLDER", "TaughtShot", "apply_adapter", "judge_still"]
 
 FOLDER = "adapters"
 
@@ -58,7 +59,7 @@ def apply_adapter(
     *,
     catalog: Catalog,
     encoder: "PictureTextEncoder",
-    load_sound_encoder: "Callable[[str], SoundEncoder] | None" = None,
+    load_sound_encoder: "Callable[[], SoundEncoder] | None" = None,
     limits: "MediaLimits | None" = None,
     progress: ProgressCallback | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -70,8 +71,8 @@ def apply_adapter(
         film: a media file, or a film of the library (id, start of an id, path or file name).
         catalog: the library.
         encoder: the one of the library.
-        load_sound_encoder: name -> encoder, for a file outside of the library; None: it is judged
-            without its sound.
+        load_sound_encoder: gives the library's sound encoder, for a file outside of it; None: such
+            a file is judged without its sound.
         limits: bounds on media files; None for the defaults.
         progress: told while a film that is not in the library is read.
         should_stop: asked often meanwhile.
@@ -92,8 +93,39 @@ def apply_adapter(
         rows = film_rows(catalog, senses, video.video_id, modalities) if shots else {}
     else:
         reader = FilmReader(senses, load_sound_encoder, limits, progress, should_stop)
-        shots, rows = reader.read(Path(film), modalities, _sound_name(classifier))
+        shots, rows = reader.read(Path(film), modalities, _sound_hash(classifier))
     return _answered(classifier, shots, rows) if shots else []
+
+
+def judge_still(
+    name: str,
+    image: NDArray[np.uint8],
+    *,
+    text: str | None = None,
+    catalog: Catalog,
+    encoder: "PictureTextEncoder",
+) -> TaughtShot:
+    """Score one still, with what is said there where that is known; it has no sound.
+
+    Args:
+        name: of an adapter, `mine` for its newest version or `mine/2`.
+        image: (H, W, 3) uint8 RGB.
+        text: spoken or written words.
+        catalog: the library.
+        encoder: the one of the library.
+
+    Raises:
+        NotFoundError: there is no such adapter or version.
+        InvalidInputError: the adapter is damaged or the name cannot be one.
+        EncoderMismatchError: the adapter is of another encoder; says how to teach again.
+    """
+    senses = Senses.of(catalog, encoder)
+    classifier = _load(name, catalog, senses)
+    rows = {"picture": ModalityRows.of(encoder.encode_images([image]))}
+    if text is not None and text.strip():
+        rows["text"] = text_rows([text], senses.text)
+    still = Shot(0, "", 0, Segment(0.0, 0.0), 0, 0, 0.0)
+    return _answered(classifier, [still], rows)[0]
 
 
 def _load(name: str, catalog: Catalog, senses: Senses) -> Classifier:
@@ -122,10 +154,10 @@ def _modalities(classifier: Classifier) -> tuple[str, ...]:
     return classifier.modalities if isinstance(classifier, FusedClassifier) else ("picture",)
 
 
-def _sound_name(classifier: Classifier) -> str | None:
-    """The name of the encoder that made the sounds it learned from."""
+def _sound_hash(classifier: Classifier) -> str | None:
+    """Of the encoder that made the sounds it learned from."""
     if isinstance(classifier, FusedClassifier) and "sound" in classifier.encoders:
-        return classifier.encoders["sound"][0]
+        return classifier.encoders["sound"][1]
     return None
 
 

@@ -13,6 +13,7 @@ from adapters.few_shot.anchored_probe import AnchoredProbe
 from adapters.few_shot.base import FloatArray, Shots
 from adapters.fusion.base import BoolArray, FusionAdapter, FusionShots, Rows, presence
 from adapters.fusion.experts import relative
+from adapters.fusion.span import in_span
 
 __all__ = ["EarlyFusion", "block_scales", "one_hidden"]
 
@@ -30,8 +31,9 @@ class EarlyFusion(FusionAdapter):
         cls, shots: FusionShots, few_shot: str | None, rng: np.random.Generator
     ) -> dict[str, FloatArray]:
         scales = block_scales(shots)
-        learned = AnchoredProbe.fit(_side_by_side(shots, scales, rng)).arrays
-        weights = relative(learned["weights"], is_exclusive=shots.is_exclusive)
+        turned, basis = in_span(_side_by_side(shots, scales, rng))
+        learned = AnchoredProbe.fit(turned).arrays
+        weights = relative(learned["weights"] @ basis, is_exclusive=shots.is_exclusive)
         bias = relative(learned["bias"], is_exclusive=shots.is_exclusive)
         ends = np.cumsum([one.dim for one in shots.rows.values()])[:-1]
         blocks = np.split(weights, ends, axis=1)

@@ -14,6 +14,7 @@ from adapters.few_shot import adapter_class
 from adapters.few_shot.base import FloatArray, LinearAdapter
 from adapters.few_shot.calibration import cross_fitted_logits, fit_temperature
 from adapters.fusion.base import FusionShots
+from adapters.fusion.span import in_span
 
 __all__ = ["DEFAULT_FEW_SHOT", "Experts", "fit_experts", "relative", "spread_temperature"]
 
@@ -59,11 +60,13 @@ def fit_experts(shots: FusionShots, few_shot: str | None, *, seed: int = 0) -> E
         if there.sum() < MIN_ROWS:
             arrays |= _silent(name, shots)
             continue
-        own = shots.of(name)
+        own, basis = in_span(shots.of(name))
         held = cross_fitted_logits(kind, own, seed=seed)
         temperature = fit_temperature(held, own.targets, is_exclusive=own.is_exclusive)
         fitted = kind.fit(own, seed=seed)
-        for key, array in fitted.arrays.items():
+        assert isinstance(fitted, LinearAdapter)
+        learned = {"weights": fitted.arrays["weights"] @ basis, "bias": fitted.arrays["bias"]}
+        for key, array in learned.items():
             arrays[f"{name}/{key}"] = relative(array / temperature, is_exclusive=own.is_exclusive)
         centred = relative(held.T / temperature, is_exclusive=own.is_exclusive)
         held_out[place, there] = centred.T

@@ -9,8 +9,8 @@ from retrieval.label_types import Label, LabelledGroup
 from retrieval.taught import TaughtShot, apply_adapter
 from retrieval.teach import Lesson, teach
 from retrieval.types import Segment
-from tests.fakes import FakeEncoder
-from tests.films import flat_shot, write_film
+from tests.fakes import FakeEncoder, FakeSoundEncoder
+from tests.films import flat_shot, tone, write_film
 from tests.retrieval.libraries import SHOT_SECONDS, add_film
 
 KINDS = {"alarm": ("red", 0.9), "play": ("red", 0.1), "storm": ("blue", 0.9), "rest": ("blue", 0.1)}
@@ -45,7 +45,9 @@ def catalog(tmp_path: Path, encoder: FakeEncoder) -> Iterator[Catalog]:
 
 
 def lesson(catalog: Catalog, encoder: FakeEncoder, **options: object) -> Lesson:
-    return teach("mine", "kind", catalog=catalog, encoder=encoder, **options)  # type: ignore[arg-type]
+    """By the quickest method, unless another is named."""
+    chosen = {"fusion": "early", **options}
+    return teach("mine", "kind", catalog=catalog, encoder=encoder, **chosen)  # type: ignore[arg-type]
 
 
 def answers(catalog: Catalog, encoder: FakeEncoder, film: object) -> list[TaughtShot]:
@@ -53,7 +55,7 @@ def answers(catalog: Catalog, encoder: FakeEncoder, film: object) -> list[Taught
 
 
 def test_picture_and_sound_together(catalog: Catalog, encoder: FakeEncoder) -> None:
-    made = lesson(catalog, encoder)
+    made = lesson(catalog, encoder, fusion=None)
     assert made.modalities == ("picture", "sound")  # one shot with words teaches none
     assert made.figures["cross_fitted_accuracy"] == 1.0
     assert made.figures["cross_fitted_accuracy_picture"] < 0.7
@@ -100,11 +102,27 @@ def test_a_film_outside_of_the_library(
         answers(catalog, encoder, tmp_path / "none.mp4")
 
 
+def test_the_sound_of_a_film_outside_is_heard_by_the_same_encoder(
+    catalog: Catalog, encoder: FakeEncoder, tmp_path: Path
+) -> None:
+    lesson(catalog, encoder)
+    loud = tone(2.0) * 1.9
+    path = write_film(tmp_path / "loud.mp4", flat_shot("red", 50), sound=loud)
+    options = {"catalog": catalog, "encoder": encoder}
+    ears = FakeSoundEncoder()
+    (shot,) = apply_adapter("mine", path, load_sound_encoder=lambda: ears, **options)  # type: ignore[arg-type]
+    assert set(shot.decided) == {"picture", "sound"}
+    assert shot.scores[0].label == "alarm"
+    ears.hash = "0" * 64
+    with pytest.raises(EncoderMismatchError, match="sound-encoder"):
+        apply_adapter("mine", path, load_sound_encoder=lambda: ears, **options)  # type: ignore[arg-type]
+
+
 def test_bad_options_and_other_encoders(catalog: Catalog, encoder: FakeEncoder) -> None:
     with pytest.raises(InvalidInputError, match="expected one of attention"):
         lesson(catalog, encoder, fusion="magic")
     with pytest.raises(InvalidInputError, match="expected a linear one"):
-        lesson(catalog, encoder, adapter="nearest")
+        lesson(catalog, encoder, adapter="nearest", fusion="mean")
     lesson(catalog, encoder)
     with pytest.raises(EncoderMismatchError, match="sceneprint teach mine --group kind"):
         answers(catalog, FakeEncoder("fake:other"), "new.mp4")
