@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from app.problems import Problem, problem_for
 from app.schemas import ClassifyResult
 from app.schemas_jobs import JobKind, JobStatus, JobView, ProblemView, ProgressView
+from app.schemas_labels import LessonView
 from app.schemas_library import IngestResult
 from app.schemas_match import MatchResult
 from retrieval.errors import InvalidInputError, NotFoundError, OperationCancelled
@@ -23,7 +24,7 @@ from retrieval.types import Progress, ProgressCallback
 
 __all__ = ["Job", "JobResult", "JobStore", "StoreFullError", "Work"]
 
-JobResult = MatchResult | ClassifyResult | IngestResult
+JobResult = MatchResult | ClassifyResult | IngestResult | LessonView
 Work = Callable[[ProgressCallback, Callable[[], bool]], JobResult]
 
 logger = logging.getLogger(__name__)

@@ -20,6 +20,7 @@ from app.schemas_base import (
     times,
 )
 from app.templating import thumbnail_url
+from retrieval.taught import TaughtShot
 from retrieval.types import Classification, Hit, Modality, Unit
 
 __all__ = [
@@ -127,6 +128,27 @@ class ClassificationView(View):
     end_seconds: float
     scores: list[LabelScoreView] = Field(description="best first")
 
+    labels: list[str] | None = Field(
+        None,
+        description="what a taught adapter is sure of; null where it is not, or words alone answer",
+    )
+    examples: list[str] = Field(
+        default=[], description="the labelled shots of a taught adapter that are most alike"
+    )
+
+    @classmethod
+    def of_taught(cls, group: str, shot: TaughtShot, *, is_still: bool) -> "ClassificationView":
+        """Render what a taught adapter says of a shot, or of a still."""
+        return cls(
+            group=group,
+            shot_number=None if is_still else shot.shot_number,
+            start_seconds=shot.segment.start_seconds,
+            end_seconds=shot.segment.end_seconds,
+            scores=[LabelScoreView(label=one.label, score=one.score) for one in shot.scores],
+            labels=None if shot.labels is None else list(shot.labels),
+            examples=list(shot.examples),
+        )
+
     @classmethod
     def of(cls, item: Classification) -> "ClassificationView":
         """Render a classification."""
@@ -151,6 +173,8 @@ class ClassifyResult(View):
                 "start_seconds": 0.0,
                 "end_seconds": 0.0,
                 "scores": [{"label": "day", "score": 0.83}, {"label": "night", "score": 0.17}],
+                "labels": None,
+                "examples": [],
             }
         ],
         modalities_used=["image", "text"],

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.schemas import ClassifyResult
 from app.schemas_base import View, example
+from app.schemas_labels import LessonView
 from app.schemas_library import IngestResult
 from app.schemas_match import MatchResult
 from retrieval.types import Progress
@@ -18,7 +19,7 @@ __all__ = [
     "ProgressView",
 ]
 
-JobKind = Literal["match", "classify", "ingest"]
+JobKind = Literal["match", "classify", "ingest", "teach"]
 JobStatus = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
@@ -101,7 +102,7 @@ class JobView(View):
     progress: ProgressView | None
     created_at: str
     finished_at: str | None
-    result: MatchResult | ClassifyResult | IngestResult | None = Field(
+    result: MatchResult | ClassifyResult | IngestResult | LessonView | None = Field(
         description="by `kind`, once `status` is `done`"
     )
     error: ProblemView | None = Field(description="why it failed")

@@ -367,6 +367,14 @@ class Engine(EngineParts):
         options |= {"load_sound_encoder": lambda: self.sound_encoder}
         return apply_adapter(name, film, **options)
 
+    def judge_still(
+        self, name: str, image: NDArray[np.uint8], *, text: str | None = None
+    ) -> "TaughtShot":
+        """Score a still with a taught adapter; see `retrieval.taught.judge_still`."""
+        from retrieval.taught import judge_still
+
+        return judge_still(name, image, text=text, catalog=self.catalog, encoder=self.encoder)
+
     # --- banks of known non-matches
 
     def bank(self, name: str, *, create: bool = False) -> "Engine":

@@ -28,6 +28,7 @@ from retrieval.label_edits import (
 )
 from retrieval.label_queue import doubts, order_rows
 from retrieval.label_types import GroupKind, Label, LabelledGroup
+from retrieval.lesson_rows import MIN_OVERLAP
 from retrieval.teach import TaughtShot, class_words, label_group
 from retrieval.types import FloatArray, LabelScore, Segment, Shot, Video
 
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["LabelDesk", "LabelQueue", "QueuedShot"]
 
 MAX_COUNT = 1_000
-MIN_OVERLAP = 0.5
-"""The rule of `teach`: of the shorter of shot and label."""
 Bools = NDArray[np.bool_]
 
 

@@ -10,9 +10,11 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.http import (
+    routes_adapters,
     routes_classify,
     routes_health,
     routes_jobs,
+    routes_labels,
     routes_match,
     routes_media,
     routes_search,
@@ -34,6 +36,8 @@ ROUTES = (
     routes_classify,
     routes_videos,
     routes_media,
+    routes_labels,
+    routes_adapters,
     routes_jobs,
     routes_health,
 )

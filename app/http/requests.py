@@ -1,15 +1,19 @@
 """What may come in: one model for each body, JSON or the fields of a multipart form."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
+from retrieval.label_types import GroupKind
 from retrieval.types import ShotMode, Unit
 
 __all__ = [
+    "AdapterBody",
     "ClassifyForm",
     "IngestBody",
     "IngestForm",
+    "LabelBody",
+    "LabelGroupBody",
     "MatchBody",
     "MatchForm",
     "SearchBody",
@@ -31,6 +35,20 @@ Labels = Field(
     description="labels like `day,night`, or a JSON object "
     '`{"group": {"label": ["sentence", …]}}`; absent: the groups that ship',
 )
+
+
+Adapter = Field(
+    default=None,
+    min_length=1,
+    max_length=80,
+    description="a taught adapter in place of labels: `mine`, or `mine/2` for a version",
+)
+GroupName = Field(min_length=1, max_length=200, description="of a label group")
+
+
+def _examples(*values: dict[str, Any]) -> ConfigDict:
+    """Configuration of a body with examples for the OpenAPI."""
+    return ConfigDict(json_schema_extra={"examples": [*values]})
 
 
 class _Body(BaseModel):
@@ -102,15 +120,19 @@ class ClassifyForm(_Body):
         None, min_length=1, max_length=10_000, pattern=r"\S", description="what is said or written"
     )
     labels: str | None = Labels
+    adapter: str | None = Adapter
 
 
 class VideoClassifyBody(_Body):
     """A classification of a film of the library."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"labels": "day,night"}]})
+    model_config = _examples({"labels": "day,night"}, {"adapter": "mine"})
 
     labels: str | None = Labels
-    per: Literal["shot", "video"] = "shot"
+    adapter: str | None = Adapter
+    per: Literal["shot", "video"] = Field(
+        "shot", description="an adapter answers for each shot alone"
+    )
 
 
 class IngestForm(_Body):
@@ -131,3 +153,51 @@ class IngestBody(IngestForm):
         max_length=4096,
         description="inside one of the folders of SCENEPRINT_SERVER__MEDIA_ROOTS",
     )
+
+
+class LabelBody(_Body):
+    """A class on a shot, or on a segment of a film; one of the two."""
+
+    model_config = _examples(
+        {"group": "light", "label": "night", "shot_id": 12},
+        {
+            "group": "light",
+            "label": "day",
+            "video": "bikes.mp4",
+            "start_seconds": 4,
+            "end_seconds": 6.5,
+        },
+    )
+
+    group: str = GroupName
+    label: str = Field(min_length=1, max_length=200, description="a class of the group")
+    shot_id: int | None = Field(None, ge=1, lt=2**63, description="the shot that is labelled")
+    video: str | None = VideoKey
+    start_seconds: float | None = Field(None, ge=0, le=1e7)
+    end_seconds: float | None = Field(None, ge=0, le=1e7)
+
+
+class LabelGroupBody(_Body):
+    """A group of classes: a new one, or more classes for one that is there."""
+
+    model_config = _examples({"name": "light", "kind": "one_of", "classes": ["day", "night"]})
+
+    name: str = GroupName
+    kind: GroupKind = Field(
+        "one_of", description="`one_of`: one class at a time; `any_of`: each holds or not"
+    )
+    classes: list[str] = Field(min_length=1, max_length=200, description="names, 2 in all at least")
+
+
+class AdapterBody(_Body):
+    """What to learn."""
+
+    model_config = _examples({"name": "mine", "group": "light"})
+
+    name: str = Field(
+        pattern=r"^\w[\w.-]{0,63}$",
+        max_length=64,
+        description="of the adapter; a name that is there gets a new version",
+    )
+    group: str = GroupName
+    error_rate: float = Field(0.1, gt=0, lt=1, description="at which it says unsure")

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
+import numpy as np
 from fastapi import APIRouter, Request, Response
+from numpy.typing import NDArray
 
 from app.http.bodies import Body, body_schema, read_body
 from app.http.errors import problems
@@ -12,8 +14,9 @@ from app.http.state import AppState, State
 from app.http.uploads import check_sound
 from app.jobs import Job
 from app.pictures import read_picture
-from app.schemas import ClassifyResult
+from app.schemas import ClassificationView, ClassifyResult
 from app.schemas_jobs import JobView
+from retrieval.adapter_list import list_adapters
 from retrieval.errors import InvalidInputError
 from retrieval.labels import LabelGroup, parse_label_text, parse_labels
 from retrieval.types import ProgressCallback
@@ -36,14 +39,14 @@ _BODY = body_schema(
     "/v1/classify",
     openapi_extra=_BODY,
     response_model=ClassifyResult,
-    responses=problems(400, 403, 409, 413, 415, 422, 501, 503),
+    responses=problems(400, 403, 404, 409, 413, 415, 422, 501, 503),
     summary="Score labels for a scene",
 )
 async def classify(request: Request, state: State) -> ClassifyResult:
-    """Score label groups for an image, a text and a sound that belong together, zero-shot.
+    """Score label groups for an image, a text and a sound that belong together.
 
-    The shares sum to one within a group. `modalities_used` says what decided, `notes` what did not
-    and why.
+    Zero-shot by the words of the labels, or by a taught adapter. The shares sum to one within an
+    exclusive group. `modalities_used` says what decided, `notes` what did not and why.
     """
     async with read_body(request, form=ClassifyForm, files=("image", "audio")) as body:
         return await state.compute(lambda: _classify(state, body))
@@ -66,14 +69,38 @@ def _classify(state: AppState, body: Body[ClassifyForm]) -> ClassifyResult:
         wanted = "; ".join(["got no image or text to score", *notes])
         raise InvalidInputError(f"{wanted}; send an `image`, a `text` or both")
     limits = state.settings.media_limits
-    items = state.engine.classify(
-        image=None if image is None else read_picture(image.path, max_pixels=limits.max_pixels),
-        text=text,
-        groups=_groups(body.fields.labels),
-    )
+    picture = None if image is None else read_picture(image.path, max_pixels=limits.max_pixels)
     given = {"image": image, "text": text}
     used = [name for name, value in given.items() if value is not None]
+    if body.fields.adapter is not None:
+        found = _judged(state, body.fields, picture)
+        return ClassifyResult(classifications=[found], modalities_used=used, notes=notes)
+    items = state.engine.classify(image=picture, text=text, groups=_groups(body.fields.labels))
     return ClassifyResult.of(items, modalities_used=used, notes=notes)
+
+
+def _judged(
+    state: AppState, fields: ClassifyForm, picture: NDArray[np.uint8] | None
+) -> ClassificationView:
+    """What a taught adapter says of a still."""
+    assert fields.adapter is not None
+    if picture is None:
+        raise InvalidInputError("got an adapter without an image; send an `image`")
+    _refuse_labels(fields.labels)
+    shot = state.engine.judge_still(fields.adapter, picture, text=fields.text)
+    return ClassificationView.of_taught(_learned(state, fields.adapter), shot, is_still=True)
+
+
+def _refuse_labels(labels: str | None) -> None:
+    if labels is not None:
+        raise InvalidInputError("got adapter and labels; an adapter has its own classes")
+
+
+def _learned(state: AppState, adapter: str) -> str:
+    """The group that an adapter learned."""
+    name, _, version = adapter.partition("/")
+    found = [info for info in list_adapters(state.engine.library) if info.name == name]
+    return next((one.group for one in reversed(found) if version in ("", str(one.version))), name)
 
 
 def _groups(labels: str | None) -> list[LabelGroup] | None:
@@ -98,7 +125,10 @@ async def classify_video(
     wait: WaitSeconds = 0,
     idempotency_key: IdempotencyKey = None,
 ) -> JobView:
-    """Score label groups for each shot of a film, or for all of it; the answer is a job."""
+    """Score label groups for each shot of a film, or for all of it; the answer is a job.
+
+    With `adapter` a taught adapter answers, for each shot.
+    """
     job = await state.compute(lambda: _submit(state, video_id, body, idempotency_key))
     return await answer_job(state, job, response, wait=wait)
 
@@ -106,8 +136,17 @@ async def classify_video(
 def _submit(state: AppState, key: str, body: VideoClassifyBody, idempotency: str | None) -> Job:
     video = state.engine.video(key)
     groups = _groups(body.labels)
+    if body.adapter is not None:
+        _refuse_labels(body.labels)
+        if body.per == "video":
+            raise InvalidInputError("got adapter with `per` video; an adapter answers per shot")
 
     def work(progress: ProgressCallback, should_stop: Callable[[], bool]) -> ClassifyResult:
+        if body.adapter is not None:
+            group = _learned(state, body.adapter)
+            shots = state.engine.apply_adapter(body.adapter, video.video_id)
+            views = [ClassificationView.of_taught(group, one, is_still=False) for one in shots]
+            return ClassifyResult(classifications=views, modalities_used=["image"], notes=[])
         items = state.engine.classify(
             video.video_id,
             groups=groups,

@@ -46,6 +46,14 @@ OPERATIONS = (
     "GET /v1/videos/{video_id}/shots",
     "GET /v1/thumbnails/{shot_id}",
     "GET /v1/clips/{video_id}",
+    "GET /v1/labels",
+    "POST /v1/labels",
+    "DELETE /v1/labels/{label_id}",
+    "GET /v1/labels/groups",
+    "POST /v1/labels/groups",
+    "GET /v1/labels/queue",
+    "GET /v1/adapters",
+    "POST /v1/adapters",
     "GET /v1/jobs/{job_id}",
     "DELETE /v1/jobs/{job_id}",
     "GET /health",
@@ -61,6 +69,8 @@ ANY_NAME = (
     "DELETE /v1/jobs/{job_id}",
     "GET /v1/banks",
     "GET /v1/reports/{report_id}",
+    "GET /v1/labels/groups",
+    "GET /v1/adapters",
     "GET /health",
     "GET /ready",
     "GET /metrics",
@@ -75,6 +85,7 @@ def api(tmp_path_factory: pytest.TempPathFactory, colour_film: films.Film) -> It
     with Engine(library, encoder=encoder, create=True) as engine:
         add_film(engine.catalog, encoder, "a", ["red", "green"], path=colour_film.path)
         add_film(engine.catalog, encoder, "b", ["blue"], lines=[(0.0, 1.0, "a red bicycle")])
+        engine.label_desk.make_group("hue", kind="one_of", classes=["red", "green"])
         engine.warm_up()
         settings = settings_of(jobs={"max_waiting": 10_000})
         with served(create_app(settings, engine=engine)) as port:
@@ -99,7 +110,7 @@ def test_the_api_keeps_its_schema(api: Any, operation: str, mode: GenerationMode
 
     @hypothesis.given(case=described.as_strategy(generation_mode=mode))
     @hypothesis.settings(
-        max_examples=25,
+        max_examples=18,
         deadline=None,
         derandomize=True,
         database=None,
@@ -142,6 +153,17 @@ def test_the_api_keeps_its_schema(api: Any, operation: str, mode: GenerationMode
             },
             206,
         ),
+        ("POST /v1/labels", {"body": {"group": "hue", "label": "red", "shot_id": 1}}, 200),
+        ("POST /v1/labels", {"body": {"group": "hue", "label": "green", "shot_id": 2}}, 200),
+        ("GET /v1/labels", {"query": {"group": "hue"}}, 200),
+        ("GET /v1/labels/queue", {"query": {"group": "hue"}}, 200),
+        (
+            "POST /v1/adapters",
+            {"body": {"name": "hue", "group": "hue"}, "query": {"wait": 30}},
+            200,
+        ),
+        ("GET /v1/adapters", {}, 200),
+        ("DELETE /v1/labels/{label_id}", {"path_parameters": {"label_id": 1}}, 200),
         ("GET /ready", {}, 200),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
