@@ -123,7 +123,7 @@ def made_library(
     """Make films, ingest and label them; return their shots.
 
     Raises:
-        InvalidInputError: the library hears or reads nothing.
+        InvalidInputError: a film could not be read, or the library hears or reads nothing.
         OperationCancelled: `should_stop` said so.
     """
     made, labels = [], []
@@ -136,6 +136,9 @@ def made_library(
     )
     if summary.was_cancelled:
         raise OperationCancelled("stopped while the films were read")
+    for outcome in summary.outcomes:
+        if outcome.status == "failed":
+            raise InvalidInputError(f"could not read {outcome.path.name}: {outcome.reason}")
     for film in made:
         video_id = engine.video(str(film.path)).video_id
         labels += [Label(GROUP.name, name, video_id, segment) for segment, name in film.shots]

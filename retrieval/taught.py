@@ -27,7 +27,7 @@ from retrieval.lesson_rows import Senses, film_rows, text_rows
 from retrieval.types import FloatArray, LabelScore, ProgressCallback, Segment, Shot
 
 if TYPE_CHECKING:
-    from retrieval.encoders.base import PictureTextEncoder, SoundEncoder
+    from retrieval.encoders.base import PictureTextEncoder, SoundEncoder, TextEncoder
     from retrieval.media.limits import MediaLimits
 
 __all__ = ["FOLDER", "TaughtShot", "apply_adapter", "judge_still"]
@@ -59,6 +59,7 @@ def apply_adapter(
     *,
     catalog: Catalog,
     encoder: "PictureTextEncoder",
+    text_encoder: "TextEncoder | None" = None,
     load_sound_encoder: "Callable[[], SoundEncoder] | None" = None,
     limits: "MediaLimits | None" = None,
     progress: ProgressCallback | None = None,
@@ -71,6 +72,7 @@ def apply_adapter(
         film: a media file, or a film of the library (id, start of an id, path or file name).
         catalog: the library.
         encoder: the one of the library.
+        text_encoder: what the adapter learned subtitles with; None for the library's encoder.
         load_sound_encoder: gives the library's sound encoder, for a file outside of it; None: such
             a file is judged without its sound.
         limits: bounds on media files; None for the defaults.
@@ -84,7 +86,7 @@ def apply_adapter(
         MediaError: the file cannot be read or has no picture.
         OperationCancelled: `should_stop` said so.
     """
-    senses = Senses.of(catalog, encoder)
+    senses = Senses.of(catalog, encoder, text_encoder)
     classifier = _load(name, catalog, senses)
     modalities = _modalities(classifier)
     video = stored_video(film, catalog)
@@ -144,7 +146,8 @@ def _load(name: str, catalog: Catalog, senses: Senses) -> Classifier:
         raise NotFoundError(f"{exc}; make one with `sceneprint teach`") from exc
     except EncoderChangedError as exc:
         raise EncoderMismatchError(
-            f"{exc}: `sceneprint teach {plain} --group {exc.group}`"
+            f"{exc}: `sceneprint teach {plain} --group {exc.group}`, or name the encoder it "
+            "learned from"
         ) from exc
     except ValueError as exc:
         raise InvalidInputError(str(exc)) from exc

@@ -15,7 +15,7 @@ import numpy as np
 from adapters.few_shot import DEFAULT_ADAPTER
 from adapters.few_shot.classifier import FewShotClassifier, train_classifier
 from adapters.few_shot.storage import save_classifier
-from adapters.fusion import DEFAULT_FUSION
+from adapters.fusion import DEFAULT_FUSION, FUSIONS
 from adapters.fusion.classifier import FusedClassifier, train_fused_classifier
 from adapters.fusion.storage import save_fused_classifier
 from retrieval.catalog import Catalog
@@ -103,6 +103,8 @@ def teach(
         raise InvalidInputError(
             f"group {group!r} has {len(found.classes)} class, expected at least 2 to tell apart"
         )
+    if fusion is not None and fusion not in FUSIONS:
+        raise InvalidInputError(f"got fusion {fusion!r}, expected one of {', '.join(FUSIONS)}")
     senses = Senses.of(catalog, encoder, text_encoder)
     shots = lesson_shots(catalog, senses, found, modalities)
     classifier: FewShotClassifier | FusedClassifier

@@ -14,6 +14,7 @@ from app.cli.options import (
     RuntimeOption,
     open_or_temporary_engine,
 )
+from app.cli.teach import TextEncoderOption, classify_with
 
 if TYPE_CHECKING:
     from retrieval.engine import Engine
@@ -52,6 +53,7 @@ def classify(
             "--adapter", metavar="NAME", help="An adapter of `sceneprint teach`: mine, or mine/2."
         ),
     ] = None,
+    text_encoder: TextEncoderOption = None,
     annotations: Annotated[
         bool, typer.Option("--annotations", help="Print the annotation format (JSON).")
     ] = False,
@@ -74,12 +76,11 @@ def classify(
     from app.cli.progress import shown_progress
 
     if adapter is not None:
-        from app.cli.teach import classify_with
-
         classify_with(
             adapter,
             film,
             given=bool(labels or group or annotations or per != "shot"),
+            text_encoder=text_encoder,
             library=library,
             encoder=encoder,
             runtime=runtime,

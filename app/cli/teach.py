@@ -17,9 +17,20 @@ from app.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from retrieval.encoders.base import TextEncoder
     from retrieval.teach import Lesson, TaughtShot
 
-__all__ = ["classify_with", "teach"]
+__all__ = ["TextEncoderOption", "classify_with", "teach"]
+
+TextEncoderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--text-encoder",
+        metavar="NAME",
+        help="What reads subtitles, such as sentence-transformers:NAME.",
+        show_default="the library's",
+    ),
+]
 
 
 def teach(
@@ -47,6 +58,7 @@ def teach(
     error_rate: Annotated[
         float, typer.Option("--error-rate", metavar="RATE", help="At which it says unsure.")
     ] = 0.1,
+    text_encoder: TextEncoderOption = None,
     library: LibraryOption = None,
     encoder: EncoderOption = None,
     runtime: RuntimeOption = None,
@@ -65,7 +77,13 @@ def teach(
     names = None if modalities is None else [one.strip() for one in modalities.split(",")]
     with open_engine(library=library, encoder=encoder, runtime=runtime, device=device) as engine:
         lesson = engine.teach(
-            name, group, adapter=method, error_rate=error_rate, modalities=names, fusion=fusion
+            name,
+            group,
+            adapter=method,
+            error_rate=error_rate,
+            modalities=names,
+            fusion=fusion,
+            text_encoder=_text_encoder(text_encoder, device),
         )
     if as_json:
         print_json({**asdict(lesson), "folder": str(lesson.folder)})
@@ -78,6 +96,7 @@ def classify_with(
     film: str,
     *,
     given: bool,
+    text_encoder: str | None,
     library: Path | None,
     encoder: str | None,
     runtime: str | None,
@@ -100,11 +119,26 @@ def classify_with(
         stop_on_interrupt() as should_stop,
         shown_progress() as progress,
     ):
-        shots = engine.apply_adapter(adapter, film, progress=progress, should_stop=should_stop)
+        shots = engine.apply_adapter(
+            adapter,
+            film,
+            text_encoder=_text_encoder(text_encoder, device),
+            progress=progress,
+            should_stop=should_stop,
+        )
     if as_json:
         print_json([asdict(shot) for shot in shots])
     else:
         _print_shots(shots)
+
+
+def _text_encoder(name: str | None, device: Device | None) -> "TextEncoder | None":
+    """What is named; None for the library's own."""
+    if name is None:
+        return None
+    from retrieval.encoders.registry import load_text_encoder
+
+    return load_text_encoder(name, device=device or "cpu")
 
 
 def _print_lesson(lesson: "Lesson") -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import run
+from tests.films import flat_shot, write_film
 
 CSV = (
     "video,start,end,label,group\n"
@@ -35,7 +36,20 @@ def test_from_labels_to_answers(own: Path, capsys: pytest.CaptureFixture[str]) -
     assert shots[0]["scores"][0]["label"] == "warm"
     assert shots[0]["labels"] is None
     assert run(["classify", "colours.mp4", "--adapter", "mine/1", *arguments]) == 0
-    assert "unsure" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "unsure" in out
+    assert "picture 100" in out
+
+
+def test_a_file_outside_of_the_library(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--library", str(own)]
+    method = ["--method", "anchored-probe", "--modalities", "picture"]
+    assert run(["teach", "mine", "--group", "tint", *method, *arguments]) == 0
+    film = write_film(own.parent / "other.mp4", flat_shot("red", 25))
+    capsys.readouterr()
+    assert run(["classify", str(film), "--adapter", "mine", *arguments, "--json"]) == 0
+    (shot,) = json.loads(capsys.readouterr().out)
+    assert shot["decided"] == {"picture": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -44,6 +58,10 @@ def test_from_labels_to_answers(own: Path, capsys: pytest.CaptureFixture[str]) -
         (["teach", "mine", "--group", "nothing"], "there is: tint"),
         (["teach", "mine", "--group", "tint", "--method", "magic"], "expected one of"),
         (["teach", "mine", "--group", "tint", "--error-rate", "3"], "error_rate"),
+        (["teach", "mine", "--group", "tint", "--modalities", "smell"], "picture, sound, text"),
+        (["teach", "mine", "--group", "tint", "--modalities", "sound"], "have no sound"),
+        (["teach", "mine", "--group", "tint", "--fusion", "magic"], "expected one of attention"),
+        (["teach", "mine", "--group", "tint", "--text-encoder", "magic"], "unknown family"),
         (["teach", "../up", "--group", "tint"], "adapter name"),
         (["classify", "colours.mp4", "--adapter", "nothing"], "sceneprint teach"),
         (["classify", "colours.mp4", "--adapter", "mine", "--group", "mood"], "its own classes"),
