@@ -37,10 +37,10 @@ class ProvenanceView(View):
     """Why a hit is in the list."""
 
     modality: Modality
-    query: str = Field(description="which part of the query: `text`, `image` or `clip`")
+    query: str = Field(description="which part of the query: `text`, `image`, `clip` or `sound`")
     rank: int = Field(description="1-based place in that modality's own list")
     score: float
-    text: str | None = Field(description="the subtitle line; null for pictures")
+    text: str | None = Field(description="the subtitle line; null for pictures and sounds")
 
 
 class HitView(SegmentView):
@@ -127,7 +127,6 @@ class ClassificationView(View):
     start_seconds: float
     end_seconds: float
     scores: list[LabelScoreView] = Field(description="best first")
-
     labels: list[str] | None = Field(
         None,
         description="what a taught adapter is sure of; null where it is not, or words alone answer",

@@ -99,6 +99,10 @@ class Settings(BaseSettings):
     copy_encoder: str = Field(
         "builtin", description="copy encoder name: what describes frames for `match`"
     )
+    sound_encoder: str = Field(
+        "builtin",
+        description="sound encoder name: `builtin` or `clap:…`; what embeds sound",
+    )
     index: str = Field("faiss", description="vector index backend: `faiss` or `exact`")
     runtime: str = Field(
         "auto", description="what runs the encoder: `auto`, `onnxruntime` or `openvino`"

@@ -55,6 +55,7 @@ class Engine(EngineParts):
         copy_encoder: What describes frames for copy matching: a loaded one, or a name for its
             registry; `builtin` is the second output of `encoder` where it has one, else that of
             the shipped encoder.
+        sound_encoder: What embeds the shots' sound: a loaded one, or a name for its registry.
         index: Name of the vector index backend (`faiss`, `exact`).
         limits: Bounds on media files; None for the defaults.
         runtime: What runs the encoder: `auto` (its own choice), `onnxruntime`, `openvino`.
@@ -94,6 +95,7 @@ class Engine(EngineParts):
             catalog=self.catalog,
             load_encoder=lambda: self.encoder,
             load_copy_encoder=lambda: self.copy_encoder,
+            load_sound_encoder=lambda: self.sound_encoder,
             limits=self.limits,
             shots=shots,
             detector=detector,
@@ -107,21 +109,22 @@ class Engine(EngineParts):
         text: str | None = None,
         image: NDArray[np.uint8] | None = None,
         clip: Path | None = None,
+        sound: Path | None = None,
         k: int = 10,
         min_score: float | None = None,
         video: str | None = None,
         unit: Unit = "shot",
         offset: int = 0,
     ) -> list[Hit]:
-        """Rank shots or scenes by text, image `(H, W, 3) uint8 RGB` and clip.
+        """Rank shots or scenes by text, image `(H, W, 3) uint8 RGB`, clip and sound.
 
         Several parts at once are fused. `video` (id, path or unique name) restricts the search,
         `min_score` is a bound on the score shown.
 
         Raises:
             InvalidInputError: No query part, or a value out of range.
-            NotFoundError: `video` or `clip` does not exist.
-            MediaError: `clip` cannot be read.
+            NotFoundError: `video`, `clip` or `sound` does not exist.
+            MediaError: `clip` or `sound` cannot be read.
             EncoderMismatchError: The library was made with another encoder.
         """
         from retrieval.search import SearchQuery, search
@@ -130,6 +133,7 @@ class Engine(EngineParts):
             text=text,
             image=image,
             clip=clip,
+            sound=sound,
             k=k,
             min_score=min_score,
             video=video,
@@ -141,6 +145,7 @@ class Engine(EngineParts):
             catalog=self.catalog,
             encoder=self.encoder,
             vectors=self.shot_vectors,
+            sounds=self.sound_search,
             limits=self.limits,
         )
 
@@ -393,6 +398,7 @@ class Engine(EngineParts):
             path,
             encoder=self._encoder or self._encoder_spec,
             copy_encoder=self._copy_encoder or self._copy_encoder_spec,
+            sound_encoder=self._sound_encoder or self._sound_encoder_spec,
             index=self._index,
             limits=self._limits,
             runtime=self._runtime,

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Self
 from retrieval.catalog import Catalog
 
 if TYPE_CHECKING:
-    from retrieval.encoders.base import PictureTextEncoder
+    from retrieval.encoders.base import PictureTextEncoder, SoundEncoder
     from retrieval.encoders.copy_base import CopyEncoder
     from retrieval.encoders.runtime import Device
     from retrieval.media.limits import MediaLimits
+    from retrieval.search_sounds import SoundSearch
     from retrieval.sound_library import LibrarySounds
-    from retrieval.vectors import FrameVectors, ShotVectors
+    from retrieval.vectors import FrameVectors, ShotVectors, SoundVectors
 
 __all__ = ["EngineParts"]
 
@@ -31,6 +32,7 @@ class EngineParts:
         *,
         encoder: "PictureTextEncoder | str" = "builtin",
         copy_encoder: "CopyEncoder | str" = "builtin",
+        sound_encoder: "SoundEncoder | str" = "builtin",
         index: str = "faiss",
         limits: "MediaLimits | None" = None,
         runtime: str = "auto",
@@ -43,12 +45,15 @@ class EngineParts:
         self._limits = limits
         self._encoder_spec = encoder
         self._copy_encoder_spec = copy_encoder
+        self._sound_encoder_spec = sound_encoder
         self._runtime = runtime
         self._device = device
         self._encoder: PictureTextEncoder | None = None
         self._copy_encoder: CopyEncoder | None = None
+        self._sound_encoder: SoundEncoder | None = None
         self._shot_vectors: ShotVectors | None = None
         self._frame_vectors: FrameVectors | None = None
+        self._sound_vectors: SoundVectors | None = None
         self._library_sounds: LibrarySounds | None = None
         self._lock = threading.RLock()
 
@@ -106,6 +111,21 @@ class EngineParts:
         )
 
     @property
+    def sound_encoder(self) -> "SoundEncoder":
+        """The sound encoder, loaded on first use."""
+        with self._lock:
+            if self._sound_encoder is None:
+                self._sound_encoder = self._load_sound_encoder()
+            return self._sound_encoder
+
+    def _load_sound_encoder(self) -> "SoundEncoder":
+        if not isinstance(self._sound_encoder_spec, str):
+            return self._sound_encoder_spec
+        from retrieval.encoders import load_sound_encoder
+
+        return load_sound_encoder(self._sound_encoder_spec, device=self._device)
+
+    @property
     def limits(self) -> "MediaLimits":
         """Bounds on media files."""
         if self._limits is None:
@@ -135,6 +155,30 @@ class EngineParts:
             if self._frame_vectors is None:
                 self._frame_vectors = FrameVectors(self.catalog, encoder.id, backend=self._index)
             return self._frame_vectors
+
+    @property
+    def sound_vectors(self) -> "SoundVectors":
+        """The embeddings of the shots' sound with their derived index."""
+        from retrieval.vectors import SoundVectors
+
+        encoder = self.sound_encoder
+        with self._lock:
+            if self._sound_vectors is None:
+                self._sound_vectors = SoundVectors(self.catalog, encoder.id, backend=self._index)
+            return self._sound_vectors
+
+    @property
+    def sound_search(self) -> "SoundSearch":
+        """What a search needs to look among sounds; loads nothing before it does."""
+        from retrieval.search_sounds import SoundSearch
+
+        return SoundSearch(
+            catalog=self.catalog,
+            named=self._sound_encoder_spec,
+            load_encoder=lambda: self.sound_encoder,
+            load_vectors=lambda: self.sound_vectors,
+            limits=self.limits,
+        )
 
     @property
     def library_sounds(self) -> "LibrarySounds":

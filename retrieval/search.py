@@ -1,8 +1,8 @@
-"""Search: text, still and example clip to ranked shots or scenes, with where each came from.
+"""Search: text, still, clip and sound to ranked shots or scenes, with where each came from.
 
-Each query part gives one or two ranked lists (pictures by cosine, subtitle lines by BM25). A
-single list keeps its own score; several are fused by their ranks, because a cosine and a BM25
-score cannot be added: reciprocal rank fusion (Cormack, Clarke, Büttcher 2009, SIGIR).
+Each query part gives one or more ranked lists (pictures and sounds by cosine, subtitle lines by
+BM25). A single list keeps its own score; several are fused by their ranks, because a cosine and a
+BM25 score cannot be added: reciprocal rank fusion (Cormack, Clarke, Büttcher 2009, SIGIR).
 """
 
 import math
@@ -26,11 +26,12 @@ from retrieval.search_lists import (
     nearest_shots,
     picture_entries,
 )
-from retrieval.types import FloatArray, Hit, Provenance, Unit
+from retrieval.types import FloatArray, Hit, Modality, Provenance, Unit
 
 if TYPE_CHECKING:
     from retrieval.encoders.base import PictureTextEncoder
     from retrieval.media.limits import MediaLimits
+    from retrieval.search_sounds import SoundSearch
     from retrieval.vectors import ShotVectors
 
 __all__ = ["MAX_RESULTS", "MAX_TEXT_CHARS", "SearchQuery", "search"]
@@ -52,10 +53,11 @@ class SearchQuery:
     Attributes:
         text: At most 1,000 characters, in any language of the encoder; also searches subtitles.
         image: (H, W, 3) uint8 RGB.
-        clip: An example clip on disk.
+        clip: An example clip on disk; its pictures count.
+        sound: An example sound on disk, or a film for its sound.
         k: Number of hits, 1 to 1,000.
         min_score: Hits below it are left out. It is a bound on the score shown: the cosine where
-            one picture list is all there is, the fused score in (0, 1] otherwise.
+            one list of pictures or sounds is all there is, the fused score in (0, 1] otherwise.
         video: Search only this video (id, start of an id, path or file name).
         unit: Rank shots, or scenes by their best shot.
         offset: Hits to skip, for the next page. The list ends at rank 1,000.
@@ -64,6 +66,7 @@ class SearchQuery:
     text: str | None = None
     image: NDArray[np.uint8] | None = None
     clip: Path | None = None
+    sound: Path | None = None
     k: int = 10
     min_score: float | None = None
     video: str | None = None
@@ -71,8 +74,8 @@ class SearchQuery:
     offset: int = 0
 
     def __post_init__(self) -> None:
-        if self.text is None and self.image is None and self.clip is None:
-            raise InvalidInputError("got no query, expected text, an image or a clip")
+        if self.text is None and self.image is None and self.clip is None and self.sound is None:
+            raise InvalidInputError("got no query, expected text, an image, a clip or a sound")
         if self.text is not None:
             _check_text(self.text)
         if not 1 <= self.k <= MAX_RESULTS:
@@ -91,6 +94,7 @@ def search(
     catalog: Catalog,
     encoder: "PictureTextEncoder",
     vectors: "ShotVectors",
+    sounds: "SoundSearch | None" = None,
     limits: "MediaLimits | None" = None,
 ) -> list[Hit]:
     """Rank the library's shots or scenes for a query.
@@ -100,6 +104,7 @@ def search(
         catalog: The library.
         encoder: What its vectors were made with.
         vectors: Its shot embeddings and their index.
+        sounds: Its sounds; None leaves them out.
         limits: Bounds on the clip; None for the defaults.
 
     Returns:
@@ -115,21 +120,22 @@ def search(
     video_id = None if query.video is None else catalog.resolve_video(query.video).video_id
     wanted = min(query.offset + query.k, MAX_RESULTS)
     depth = next(depth for depth in DEPTHS if depth >= wanted)
-    parts = _embedded_parts(query, encoder, limits)
+    parts = _parts(query, encoder, vectors, sounds, limits)
     lines = _subtitle_list(query, catalog, video_id, depth)
 
-    def nearest(part: str) -> Nearest:
-        return lambda count: nearest_shots(parts[part], vectors, count, video_id)
+    def nearest(part: _Part) -> Nearest:
+        return lambda count: nearest_shots(part.rows, part.vectors, count, video_id)
 
     if query.unit == "shot" and len(parts) == 1 and not lines.entries:
-        (part,) = parts
-        page = _page_of_shots(nearest(part), part, query, catalog)
+        page = _page_of_shots(nearest(parts[0]), parts[0], query, catalog)
     else:
-        pictures = [
-            RankedList("picture", part, picture_entries(nearest(part), catalog, query.unit, depth))
+        embedded = [
+            RankedList(
+                part.modality, part.name, picture_entries(nearest(part), catalog, query.unit, depth)
+            )
             for part in parts
         ]
-        ranked = fuse([item for item in (*pictures, lines) if item.entries])
+        ranked = fuse([item for item in (*embedded, lines) if item.entries])
         page = [item for item in ranked if _is_shown(item.score, query)][query.offset : wanted]
     if not page and catalog.totals().num_videos == 0:
         raise NotFoundError(
@@ -137,6 +143,33 @@ def search(
             "`sceneprint ingest PATH`"
         )
     return make_hits(catalog, query.unit, page)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A query part in the space in which it is looked for."""
+
+    modality: Modality
+    name: str
+    rows: FloatArray
+    """(F, D)"""
+    vectors: "ShotVectors"
+
+
+def _parts(
+    query: SearchQuery,
+    encoder: "PictureTextEncoder",
+    vectors: "ShotVectors",
+    sounds: "SoundSearch | None",
+    limits: "MediaLimits | None",
+) -> list[_Part]:
+    """What is looked for among pictures, then what among sounds."""
+    seen = _embedded_parts(query, encoder, limits)
+    parts = [_Part("picture", name, rows, vectors) for name, rows in seen.items()]
+    if sounds is not None:
+        heard = sounds.embedded(query.text, query.sound)
+        parts += [_Part("sound", name, rows, sounds.load_vectors()) for name, rows in heard.items()]
+    return parts
 
 
 def _embedded_parts(
@@ -174,7 +207,7 @@ def _is_shown(score: float, query: SearchQuery) -> bool:
 
 
 def _page_of_shots(
-    nearest: Nearest, part: str, query: SearchQuery, catalog: Catalog
+    nearest: Nearest, part: _Part, query: SearchQuery, catalog: Catalog
 ) -> list[Fused]:
     """One page of one list of shots: the catalog is asked for no more than what is shown.
 
@@ -195,7 +228,7 @@ def _page_of_shots(
             score,
             shots[shot_id],
             None,
-            (Provenance(modality="picture", rank=rank, score=score, query=part),),
+            (Provenance(modality=part.modality, rank=rank, score=score, query=part.name),),
         )
         for rank, (shot_id, score) in enumerate(page, start=query.offset + 1)
         if shot_id in shots

@@ -49,7 +49,7 @@ FloatArray = NDArray[np.float32]
 Frames = NDArray[np.uint8]  # (N, H, W, 3) RGB
 Unit = Literal["shot", "scene"]
 ShotMode = Literal["fast", "precise"]
-Modality = Literal["picture", "subtitle"]
+Modality = Literal["picture", "sound", "subtitle"]
 MatchModality = Literal["picture", "sound"]
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -187,9 +187,9 @@ class Provenance:
     """1-based place in that modality's own list."""
     score: float
     text: str | None = None
-    """The subtitle line that matched; None for pictures."""
+    """The subtitle line that matched; None for pictures and sounds."""
     query: str = ""
-    """Which query part found it: `text`, `image` or `clip`."""
+    """Which query part found it: `text`, `image`, `clip` or `sound`."""
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class SoundFitConfig:
         mask_bands, mask_frames: largest SpecAugment masks (Park et al. 2019), two of each.
     """
 
-    steps: int = 250
+    steps: int = 200
     batch: int = 48
     made_share: float = 0.3
     learning_rate: float = 3e-3
@@ -134,7 +134,7 @@ def fit_sound(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
-        if report is not None and (step % 50 == 0 or step == config.steps):
+        if report is not None and (step % 20 == 0 or step == config.steps):
             report(step, loss.item())
     network.eval()
 

@@ -12,6 +12,7 @@ from app.cli.options import (
     JsonOption,
     LibraryOption,
     RuntimeOption,
+    SoundEncoderOption,
     open_engine,
 )
 
@@ -35,6 +36,7 @@ def ingest(
         str, typer.Option("--detector", metavar="NAME", help="Shot detector.")
     ] = "sync",
     encoder: EncoderOption = None,
+    sound_encoder: SoundEncoderOption = None,
     runtime: RuntimeOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
@@ -50,7 +52,12 @@ def ingest(
     from app.cli.progress import shown_progress
 
     engine = open_engine(
-        library=library, encoder=encoder, runtime=runtime, device=device, create=True
+        library=library,
+        encoder=encoder,
+        sound_encoder=sound_encoder,
+        runtime=runtime,
+        device=device,
+        create=True,
     )
     with engine, stop_on_interrupt() as should_stop, shown_progress() as progress:
         summary = engine.ingest(

@@ -20,6 +20,7 @@ __all__ = [
     "JsonOption",
     "LibraryOption",
     "RuntimeOption",
+    "SoundEncoderOption",
     "open_engine",
     "open_or_temporary_engine",
 ]
@@ -41,6 +42,15 @@ EncoderOption = Annotated[
         show_default="builtin",
     ),
 ]
+SoundEncoderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--sound-encoder",
+        metavar="NAME",
+        help="What embeds sound: builtin or clap:ORG/REPO.",
+        show_default="builtin",
+    ),
+]
 RuntimeOption = Annotated[
     str | None,
     typer.Option(
@@ -58,6 +68,7 @@ def open_engine(
     *,
     library: Path | None,
     encoder: str | None = None,
+    sound_encoder: str | None = None,
     runtime: str | None = None,
     device: Device | None = None,
     create: bool = False,
@@ -73,6 +84,7 @@ def open_engine(
         library or settings.library,
         encoder=encoder or settings.encoder,
         copy_encoder=settings.copy_encoder,
+        sound_encoder=sound_encoder or settings.sound_encoder,
         index=settings.index,
         limits=settings.media_limits,
         runtime=runtime or settings.runtime,

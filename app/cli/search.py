@@ -1,4 +1,4 @@
-"""`sceneprint search`: shots or scenes by words, still and clip."""
+"""`sceneprint search`: shots or scenes by words, still, clip and sound."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,6 +11,7 @@ from app.cli.options import (
     JsonOption,
     LibraryOption,
     RuntimeOption,
+    SoundEncoderOption,
     open_engine,
 )
 
@@ -31,6 +32,10 @@ def search(
     clip: Annotated[
         Path | None, typer.Option("--clip", "-c", metavar="FILE", help="A clip to look like.")
     ] = None,
+    sound: Annotated[
+        Path | None,
+        typer.Option("--sound", "-s", metavar="FILE", help="A sound, or film, to sound like."),
+    ] = None,
     k: Annotated[int, typer.Option("--k", "-k", min=1, max=1000, help="Number of hits.")] = 10,
     min_score: Annotated[
         float | None, typer.Option("--min-score", help="Leave out hits below this score.")
@@ -48,13 +53,14 @@ def search(
     ] = None,
     library: LibraryOption = None,
     encoder: EncoderOption = None,
+    sound_encoder: SoundEncoderOption = None,
     runtime: RuntimeOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find shots or scenes by words, a still and a clip.
+    """Find shots or scenes by words, a still, a clip and a sound.
 
-    Several at once are fused. Words also search the subtitles.
+    Several at once are fused. Words also search the subtitles, and with a CLAP encoder the sound.
 
     Example: sceneprint search "two bicycles on a street" --unit scene
     """
@@ -65,11 +71,18 @@ def search(
         from app.pictures import read_picture
 
         picture = read_picture(image)
-    with open_engine(library=library, encoder=encoder, runtime=runtime, device=device) as engine:
+    with open_engine(
+        library=library,
+        encoder=encoder,
+        sound_encoder=sound_encoder,
+        runtime=runtime,
+        device=device,
+    ) as engine:
         hits = engine.search(
             text=text,
             image=picture,
             clip=clip,
+            sound=sound,
             k=k,
             min_score=min_score,
             video=video,

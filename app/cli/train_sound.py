@@ -20,11 +20,12 @@ def train_sound_command(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write.")
     ] = Path("sound-encoder"),
-    threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of torch.")] = 2,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of torch.")] = 1,
 ) -> None:
-    """Train a sound encoder as it ships, and measure it on what it did not hear.
+    """Train the sound encoder as it ships.
 
-    It is used as `builtin:DIR`. It needs the extra `train`.
+    It is measured on folds and classes that it did not hear, and used as `builtin:DIR`. It needs
+    the extra `train`.
 
     Example: sceneprint train sound --data esc10 --out my-sound-encoder
     """

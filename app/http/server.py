@@ -42,6 +42,7 @@ def run_server(settings: Settings) -> None:
             settings.library,
             encoder=settings.encoder,
             copy_encoder=settings.copy_encoder,
+            sound_encoder=settings.sound_encoder,
             index=settings.index,
             limits=settings.media_limits,
             runtime=settings.runtime,

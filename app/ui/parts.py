@@ -21,6 +21,7 @@ __all__ = [
     "film_choice",
     "film_choices",
     "fragment",
+    "sound_extensions",
     "suspect_extensions",
     "video_extensions",
 ]
@@ -63,6 +64,11 @@ class Tab:
 def video_extensions() -> list[str]:
     """File name endings that the browser offers; what a file is, is decided by its content."""
     return list(_VIDEO_EXTENSIONS)
+
+
+def sound_extensions() -> list[str]:
+    """The same for an example of sound: sound files, and films for their sound."""
+    return [*_SOUND_EXTENSIONS, *_VIDEO_EXTENSIONS]
 
 
 def suspect_extensions() -> list[str]:

@@ -88,9 +88,9 @@ def _hit(rank: int, hit: Hit) -> dict[str, Any]:
 
 
 def _source(source: Provenance) -> dict[str, str]:
-    """`picture #1` by words, `still #1` and `clip #1` by example, `subtitles #2` by speech."""
+    """`picture #1` by words, `still #1`, `clip #1` and `sound #1` by example, `subtitles #2`."""
     by_example = {"image": "still", "clip": "clip"}
-    by_words = {"picture": "picture", "subtitle": "subtitles"}
+    by_words = {"picture": "picture", "sound": "sound", "subtitle": "subtitles"}
     label = by_example.get(source.query, by_words[source.modality])
     return {
         "label": f"{label} #{source.rank}",

@@ -1,4 +1,4 @@
-"""The Search tab: text, a still and a clip, alone or together; hits that play their segment."""
+"""The Search tab: text, still, clip and sound, alone or together; hits that play their segment."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.ui import render
 from app.ui.options import UiOptions
-from app.ui.parts import ANY_FILM, Tab, film_choice, fragment, video_extensions
+from app.ui.parts import ANY_FILM, Tab, film_choice, fragment, sound_extensions, video_extensions
 from app.ui.work import notify
 from retrieval.engine import Engine
 
@@ -34,12 +34,18 @@ def build_search(engine: Engine, options: UiOptions) -> Tab:
         button = gr.Button("Search", variant="primary", scale=1, min_width=110, elem_id="search-go")
     with gr.Row(elem_classes="sp-examples"):
         examples = [gr.Button(example, size="sm", min_width=0) for example in EXAMPLES]
-    with gr.Accordion("Search by picture or clip, and options", open=False), gr.Row():
+    with gr.Accordion("Search by picture, clip or sound, and options", open=False), gr.Row():
         image = gr.Image(
             label="Still", type="numpy", sources=["upload", "clipboard"], height=190, buttons=[]
         )
         clip = gr.File(
             label="Example clip", file_types=video_extensions(), height=190, elem_id="search-clip"
+        )
+        sound = gr.File(
+            label="Example sound",
+            file_types=sound_extensions(),
+            height=190,
+            elem_id="search-sound",
         )
         with gr.Column(min_width=260):
             film = film_choice(engine)
@@ -61,7 +67,7 @@ def build_search(engine: Engine, options: UiOptions) -> Tab:
     def search(*values: Any) -> str:
         return _search(engine, *values)
 
-    inputs = [text, image, clip, k, min_score, film, unit]
+    inputs = [text, image, clip, sound, k, min_score, film, unit]
     gr.on(
         [button.click, text.submit],
         search,
@@ -83,20 +89,22 @@ def _search(
     text: str,
     image: NDArray[np.uint8] | None,
     clip: str | None,
+    sound: str | None,
     k: float,
     min_score: float,
     film: str,
     unit: Any,
 ) -> str:
-    if not text.strip() and image is None and clip is None:
+    if not text.strip() and image is None and clip is None and sound is None:
         return render.empty(
-            "Nothing to look for yet", "Type a description, or add a still or clip."
+            "Nothing to look for yet", "Type a description, or add a still, clip or sound."
         )
     try:
         hits = engine.search(
             text=text.strip() or None,
             image=image,
             clip=None if clip is None else Path(clip),
+            sound=None if sound is None else Path(sound),
             k=int(k),
             min_score=min_score or None,
             video=None if film == ANY_FILM else film,

@@ -30,6 +30,7 @@ COMMANDS = (
     ["labels"], ["labels", "import"], ["labels", "list"], ["labels", "export"],
     ["labels", "check"], ["labels", "remove"],
     ["teach"], ["demo"], ["train"], ["train", "builtin"], ["train", "copy"],
+    ["train", "sound"],
     ["bench"], ["bench", "ingest"], ["bench", "encode"], ["bench", "search"], ["bench", "match"],
     ["eval"], ["eval", "retrieval"], ["eval", "copy"], ["eval", "few-shot"],
     ["eval", "classify"],
@@ -182,6 +183,11 @@ class TestSearch:
         text = shell("search", "bicycles", "-k", "1", "-l", library)
         assert "subtitled.mkv" in text
         assert "subtitle #1" in text
+
+    def test_sound_says_so(self, shell: Shell, library: Path, audio_only: Path) -> None:
+        text = shell("search", "--sound", audio_only, "-k", "1", "-l", library)
+        assert "made.mp4" in text
+        assert "sound #1" in text
 
     def test_image_and_clip(
         self, shell: Shell, library: Path, tmp_path: Path, colour_film: films.Film

@@ -52,6 +52,17 @@ class TestSearch:
         assert (hits[0]["video_name"], hits[0]["number"]) == ("colours.mp4", 0)
         assert {item["query"] for item in hits[0]["provenance"]} == {"text", "image", "clip"}
 
+    def test_sound(self, client: TestClient, audio_only: Path) -> None:
+        answer = client.post("/v1/search", files={"sound": audio_only.read_bytes()})
+        assert answer.status_code == 200, answer.text
+        best = answer.json()["hits"][0]
+        assert best["video_name"] == "made.mp4"  # the one film with sound
+        assert (best["provenance"][0]["modality"], best["provenance"][0]["query"]) == (
+            "sound",
+            "sound",
+        )
+        assert_problem(client.post("/v1/search", files={"sound": picture()}), 415, "not-media")
+
     def test_scenes_and_filter(self, client: TestClient) -> None:
         hits = search(client, text="red", unit="scene", video="made.mp4")
         assert {hit["video_name"] for hit in hits} == {"made.mp4"}

@@ -115,3 +115,25 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("retrieval.encoders.torchvision_cure.cure_torchvision", missing)
     with pytest.raises(MissingDependencyError, match="pip install torch transformers"):
         load_sound_encoder("clap:laion/clap-htsat-unfused")
+
+
+def test_a_library_with_it_finds_sound_by_words_and_by_example(
+    checkpoint: Path, bunny: Path, tmp_path: Path
+) -> None:
+    from retrieval.engine import Engine
+    from tests.fakes import FakeEncoder
+
+    with Engine(
+        tmp_path / "library",
+        encoder=FakeEncoder(),
+        sound_encoder=f"clap:{checkpoint}",
+        create=True,
+    ) as engine:
+        engine.ingest([bunny])
+        stored = engine.catalog.encoder("sound")
+        assert stored is not None
+        assert stored.name == f"clap:{checkpoint}"
+        by_words = engine.search(text="birds")[0].provenance
+        assert {why.modality for why in by_words} == {"picture", "sound"}
+        (by_example,) = engine.search(sound=bunny)[0].provenance
+        assert (by_example.modality, by_example.query) == ("sound", "sound")
