@@ -12,16 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.few_shot import ADAPTERS, DEFAULT_ADAPTER, Shots, adapter_class
-from adapters.few_shot.classifier import train_classifier
+from adapters.few_shot import ADAPTERS, DEFAULT_ADAPTER, Shots
+from adapters.fusion import DEFAULT_FUSION, ModalityRows
 from eval.classification_metrics import accuracy, confusion_matrix, mean_interval, multi_label_map
 from eval.label_figures import Bin, ClassFigures, Figure, class_figures, figures, reliability
 from eval.label_folds import LabelledShots, film_folds, gather_shots
+from eval.label_methods import FewShotMethod, FusedMethod, LabelMethod
 from retrieval.catalog import Catalog
 from retrieval.encoders.base import PictureTextEncoder
 from retrieval.errors import InvalidInputError, OperationCancelled
 from retrieval.label_types import LabelledGroup
-from retrieval.lesson_shots import class_words, label_group
+from retrieval.lesson_rows import Senses
+from retrieval.lesson_shots import LessonShots, class_words, fusion_shots, label_group
 from retrieval.types import FloatArray, Progress, ProgressCallback
 
 __all__ = ["BASELINES", "CurvePoint", "LabelEvaluation", "evaluate_labels"]
@@ -102,6 +104,8 @@ def evaluate_labels(
 ) -> LabelEvaluation:
     """Measure an adapter, zero-shot and nearest neighbours on a label group.
 
+    Where its shots have sound or words, what `teach` makes of all of it comes first.
+
     Args:
         group: of labels, as `sceneprint labels list` shows.
         catalog: the library; only read.
@@ -129,14 +133,14 @@ def evaluate_labels(
     num_footage = len(np.unique(rows.units))
     folds = film_folds(rows, min(num_folds, num_footage))
     shots = _shots(rows, found, encoder)
-    names = list(dict.fromkeys((adapter, *BASELINES)))
+    methods = _methods(rows, shots, found, encoder, adapter)
     counts, notes = _curve_counts(shots, folds, found, num_seeds)
-    fits = len(names) * (int(folds.max()) + 1 + len(counts) * num_seeds)
+    fits = len(methods) * (int(folds.max()) + 1 + len(counts) * num_seeds)
     clock = _Clock(found.name, fits, progress, should_stop)
-    shares = {name: _held_out(name, shots, folds, found, encoder, clock) for name in names}
-    curve = _curve(names, shots, folds, counts, num_seeds, clock)
+    shares = {one.name: _held_out(one, shots.targets, folds, found, clock) for one in methods}
+    curve = _curve(methods, shots, folds, counts, num_seeds, clock)
     exclusive = found.is_exclusive
-    first = shares[adapter]
+    first = shares[methods[0].name]
     return LabelEvaluation(
         group=found,
         num_shots=len(shots),
@@ -197,32 +201,41 @@ def _shots(rows: LabelledShots, group: LabelledGroup, encoder: PictureTextEncode
     )
 
 
-def _held_out(
-    name: str,
+def _methods(
+    rows: LabelledShots,
     shots: Shots,
-    folds: NDArray[np.int64],
     group: LabelledGroup,
     encoder: PictureTextEncoder,
+    adapter: str,
+) -> list[LabelMethod]:
+    """What `teach` would make first, then pictures alone, then the baselines."""
+    names = dict.fromkeys((adapter, *BASELINES))
+    alone: list[LabelMethod] = [FewShotMethod(name, shots, group) for name in names]
+    pictures = ModalityRows.of(rows.embeddings)
+    whole = LessonShots({"picture": pictures, **rows.rows}, rows.targets, rows.film_names)
+    kept = whole.learned_modalities()
+    if kept == ("picture",):
+        return alone
+    fused = fusion_shots(whole.only(kept), Senses(encoder, encoder, None), group)
+    return [FusedMethod(DEFAULT_FUSION, fused, group, adapter), *alone]
+
+
+def _held_out(
+    method: LabelMethod,
+    targets: FloatArray,
+    folds: NDArray[np.int64],
+    group: LabelledGroup,
     clock: _Clock,
 ) -> FloatArray:
     """(N, C) calibrated shares of rows whose films were not learned from."""
-    shares = np.zeros_like(shots.targets)
+    shares = np.zeros_like(targets)
     for fold in range(int(folds.max()) + 1):
         clock.tick()
-        train = np.flatnonzero(folds != fold)
+        train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         try:
-            classifier = train_classifier(
-                shots.subset(train),
-                group=group.name,
-                classes=group.classes,
-                example_ids=[str(row) for row in train],
-                encoder_name=encoder.name,
-                encoder_hash=encoder.hash,
-                adapter=name,
-            )
+            shares[test] = method.shares(train, test)
         except ValueError as exc:
             raise InvalidInputError(f"cannot learn {group.name!r} without a fold: {exc}") from exc
-        shares[folds == fold] = classifier.answer(shots.embeddings[folds == fold]).shares
     return shares
 
 
@@ -244,7 +257,7 @@ def _curve_counts(
 
 
 def _curve(
-    names: Sequence[str],
+    methods: Sequence[LabelMethod],
     shots: Shots,
     folds: NDArray[np.int64],
     counts: Sequence[int],
@@ -256,13 +269,12 @@ def _curve(
         fold = seed % (int(folds.max()) + 1)
         order = np.random.default_rng(seed).permutation(np.flatnonzero(folds != fold))
         for count in counts:
-            drawn = shots.subset(_drawn(shots.targets, order, count))
-            for name in names:
+            drawn, test = _drawn(shots.targets, order, count), np.flatnonzero(folds == fold)
+            for method in methods:
                 clock.tick()
-                fitted = adapter_class(name).fit(drawn, seed=seed)
-                logits = fitted.logits(shots.embeddings[folds == fold])
-                score = _score(logits, shots.targets[folds == fold], shots.is_exclusive)
-                scores.setdefault((name, count), []).append(score)
+                logits = method.logits(drawn, test, seed=seed)
+                score = _score(logits, shots.targets[test], shots.is_exclusive)
+                scores.setdefault((method.name, count), []).append(score)
     return tuple(CurvePoint(*key, *mean_interval(values)) for key, values in scores.items())
 
 

@@ -6,16 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters.fusion import ModalityRows
+from adapters.fusion.base import take_rows
 from retrieval.catalog import Catalog
 from retrieval.encoders.base import PictureTextEncoder
 from retrieval.errors import InvalidInputError
 from retrieval.label_check import NEAR_DUPLICATE_COSINE
 from retrieval.label_types import LabelledGroup
+from retrieval.lesson_rows import Senses, film_rows, joined_rows
 from retrieval.lesson_shots import shot_targets
 from retrieval.types import FloatArray, Shot
 
 __all__ = ["LabelledShots", "film_folds", "gather_shots"]
 
+OTHER_MODALITIES = ("sound", "text")
 ALIKE_SHARE = 0.5
 """Of the labelled shots of the film with fewer: from there on two films are the same footage."""
 
@@ -31,6 +35,7 @@ class LabelledShots:
         units: (N,) int64, number of its footage: films that look the same share one.
         embeddings: (N, D) float32, unit norm.
         targets: (N, C) float32, 0 or 1.
+        rows: what else the shots have: sound and text, masked, where the library knows of them.
     """
 
     shots: tuple[Shot, ...]
@@ -39,6 +44,7 @@ class LabelledShots:
     units: NDArray[np.int64]
     embeddings: FloatArray
     targets: FloatArray
+    rows: dict[str, ModalityRows]
 
 
 def gather_shots(
@@ -56,13 +62,17 @@ def gather_shots(
     films: list[int] = []
     rows: list[FloatArray] = []
     targets: list[FloatArray] = []
+    senses, others = Senses.of(catalog, encoder), []
     for number, video in enumerate(catalog.videos()):
         own = [label for label in labels if label.video_id == video.video_id]
         if not own:
             continue
         _, vectors = catalog.shot_vectors(encoder.id, video.video_id)
         film_shots = catalog.shots(video.video_id)
-        for place, target in shot_targets(film_shots, own, group):
+        chosen = list(shot_targets(film_shots, own, group))
+        film = film_rows(catalog, senses, video.video_id, OTHER_MODALITIES) if chosen else {}
+        others.append(take_rows(film, [place for place, _ in chosen]))
+        for place, target in chosen:
             shots.append(film_shots[place])
             names.append(video.name)
             films.append(number)
@@ -73,7 +83,7 @@ def gather_shots(
     numbers, embeddings = np.array(films, np.int64), np.array(rows, np.float32)
     found = LabelledShots(
         tuple(shots), tuple(names), numbers, _units(numbers, embeddings), embeddings,
-        np.array(targets, np.float32),
+        np.array(targets, np.float32), joined_rows([one for one in others if one]),
     )  # fmt: skip
     _check(found, group)
     return found

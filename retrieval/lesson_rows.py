@@ -25,6 +25,7 @@ __all__ = [
     "MODALITIES",
     "Senses",
     "film_rows",
+    "joined_rows",
     "overlaps",
     "shot_texts",
     "text_rows",
@@ -86,6 +87,17 @@ def film_rows(
         cache = catalog.library / TEXT_CACHE / senses.text.hash[:16] / f"{video_id}.safetensors"
         rows["text"] = text_rows(texts, senses.text, cache=cache)
     return rows
+
+
+def joined_rows(films: Sequence[dict[str, ModalityRows]]) -> dict[str, ModalityRows]:
+    """Rows of several films, one after the other; all films have the same modalities."""
+    return {
+        name: ModalityRows(
+            np.concatenate([film[name].embeddings for film in films]),
+            np.concatenate([film[name].is_present for film in films]),
+        )
+        for name in (films[0] if films else ())
+    }
 
 
 def shot_texts(shots: Sequence[Shot], subtitles: Sequence[Subtitle]) -> list[str | None]:

@@ -19,7 +19,14 @@ from retrieval.catalog import Catalog
 from retrieval.errors import InvalidInputError, NotFoundError
 from retrieval.label_types import Label, LabelledGroup
 from retrieval.labels import TEMPLATES
-from retrieval.lesson_rows import MODALITIES, Senses, film_rows, overlaps, shared_seconds
+from retrieval.lesson_rows import (
+    MODALITIES,
+    Senses,
+    film_rows,
+    joined_rows,
+    overlaps,
+    shared_seconds,
+)
 from retrieval.types import FloatArray, Shot
 
 if TYPE_CHECKING:
@@ -63,6 +70,14 @@ class LessonShots:
         ids = tuple(self.ids[place] for place in places)
         return LessonShots(take_rows(rows, places), self.targets[places], ids)
 
+    def learned_modalities(self) -> tuple[str, ...]:
+        """Those that enough of the shots have; pictures always count."""
+        return tuple(
+            name
+            for name, one in self.rows.items()
+            if name == "picture" or int(one.is_present.sum()) >= MIN_SHOTS
+        )
+
 
 def label_group(catalog: Catalog, name: str) -> LabelledGroup:
     """The group of that name; NotFoundError lists those that there are."""
@@ -98,7 +113,7 @@ def lesson_shots(
     """
     asked = MODALITIES if modalities is None else _known(modalities)
     found = _gathered(catalog, senses, group, asked)
-    have = [name for name in asked if _num_shots(found, name) >= MIN_SHOTS or name == "picture"]
+    have = found.learned_modalities() or ("picture",)
     missing = [name for name in asked if name not in have]
     if modalities is not None and missing:
         raise InvalidInputError(
@@ -174,10 +189,6 @@ def _known(modalities: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in MODALITIES if name in modalities)
 
 
-def _num_shots(found: LessonShots, modality: str) -> int:
-    return int(found.rows[modality].is_present.sum()) if modality in found.rows else 0
-
-
 def _gathered(
     catalog: Catalog, senses: Senses, group: LabelledGroup, modalities: Sequence[str]
 ) -> LessonShots:
@@ -197,12 +208,5 @@ def _gathered(
         ids += [
             f"{video.path.name} {shots[place].segment.start_seconds:.1f} s" for place, _ in chosen
         ]
-    rows = {
-        name: ModalityRows(
-            np.concatenate([film[name].embeddings for film in films]),
-            np.concatenate([film[name].is_present for film in films]),
-        )
-        for name in (films[0] if films else ())
-    }
     shape = (len(ids), len(group.classes))
-    return LessonShots(rows, np.array(targets, np.float32).reshape(shape), tuple(ids))
+    return LessonShots(joined_rows(films), np.array(targets, np.float32).reshape(shape), tuple(ids))

@@ -29,12 +29,14 @@ class NoisyEncoder(FakeEncoder):
         return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
-def five_films(path: Path, encoder: NoisyEncoder) -> Catalog:
-    """The library; whoever asked closes it."""
+def five_films(
+    path: Path, encoder: NoisyEncoder, *, loudness: Sequence[float | None] | None = None
+) -> Catalog:
+    """The library; whoever asked closes it. `loudness` is that of the shots of every film."""
     made = Catalog.open(path, create=True)
     for number in range(5):
         encoder.seed = min(number, 3)  # the last two are the same footage
-        add_film(made, encoder, f"film{number}", COLOURS)
+        add_film(made, encoder, f"film{number}", COLOURS, loudness=loudness)
     return made
 
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from eval import classify_labels
 from eval.classify_labels import LabelEvaluation, evaluate_labels
 from retrieval.catalog import Catalog
 from retrieval.errors import InvalidInputError, NotFoundError, OperationCancelled
@@ -47,6 +48,21 @@ def test_learns_and_says_how_well(catalog: Catalog, encoder: NoisyEncoder) -> No
     assert told[-1].done == told[-1].total - 1
     assert told[-1].eta_seconds is not None
     assert sum(one.num_answers for one in found.bins) == 30
+
+
+def test_what_shots_sound_like_is_measured_too(
+    tmp_path: Path, encoder: NoisyEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(classify_labels, "DEFAULT_FUSION", "early")  # the quickest
+    loudness = (0.9, 0.1, 0.9, None, 0.8, 0.2)
+    with five_films(tmp_path / "library", encoder, loudness=loudness) as catalog:
+        say(catalog, range(4))
+        found = measure(catalog, encoder, num_folds=2, num_seeds=1)
+    fused = "picture + sound (early)"
+    assert list(found.figures) == [fused, FAST, "zero-shot", "nearest"]
+    assert found.adapter == fused
+    assert found.figures[fused]["accuracy"].value > 0.9
+    assert {point.adapter for point in found.curve} == set(found.figures)
 
 
 def test_several_at_once(catalog: Catalog, encoder: NoisyEncoder) -> None:
