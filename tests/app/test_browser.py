@@ -111,7 +111,7 @@ def test_search_and_play_a_hit(page: Page) -> None:
 
 
 def test_search_in_chinese_within_one_film(page: Page) -> None:
-    page.get_by_text("Search by picture or clip").click()
+    page.get_by_text("Search by picture, clip or sound").click()
     page.get_by_label("In film").click()
     page.get_by_role("option", name="world.mp4").click()
     page.locator("#search-text input").fill("夜晚的地球")
@@ -121,12 +121,21 @@ def test_search_in_chinese_within_one_film(page: Page) -> None:
 
 
 def test_search_by_clip(page: Page, b_clip: Path) -> None:
-    page.get_by_text("Search by picture or clip").click()
+    page.get_by_text("Search by picture, clip or sound").click()
     page.locator("#search-clip input[type=file]").set_input_files(b_clip)
     expect(page.locator("#search-clip")).to_contain_text("b.mp4")
     page.locator("#search-go").click()
     expect(page.locator(".sp-hit").first).to_contain_text("world.mp4")
     expect(page.locator(".sp-hit").first).to_contain_text("clip #1")
+
+
+def test_search_by_sound(page: Page, bunny: Path) -> None:
+    page.get_by_text("Search by picture, clip or sound").click()
+    page.locator("#search-sound input[type=file]").set_input_files(bunny)
+    expect(page.locator("#search-sound")).to_contain_text("bigbuckbunny")
+    page.locator("#search-go").click()
+    expect(page.locator(".sp-hit").first).to_contain_text("bigbuckbunny.mp4")
+    expect(page.locator(".sp-hit").first).to_contain_text("sound #1")
 
 
 def test_an_empty_question_is_answered_kindly(page: Page) -> None:
