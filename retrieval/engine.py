@@ -356,7 +356,7 @@ class Engine(EngineParts):
         """Labels by hand, and which shots to label next."""
         from retrieval.label_desk import LabelDesk
 
-        return LabelDesk(self.catalog, load_encoder=lambda: self.encoder, apply=self.apply_adapter)
+        return LabelDesk(self.catalog, load_encoder=lambda: self.encoder)
 
     def teach(self, name: str, group: str, **options: Any) -> "Lesson":
         """Learn a label group's classes from its labelled shots; see `retrieval.teach.teach`."""

@@ -17,7 +17,7 @@ from adapters.few_shot.objective import probabilities
 from retrieval.adapter_list import newest_for
 from retrieval.catalog import Catalog
 from retrieval.catalog_reader import ShotTable
-from retrieval.errors import InvalidInputError
+from retrieval.errors import CatalogBusyError, InvalidInputError
 from retrieval.label_edits import (
     LabelEdit,
     clear_shot,
@@ -29,7 +29,8 @@ from retrieval.label_edits import (
 from retrieval.label_queue import doubts, order_rows
 from retrieval.label_types import GroupKind, Label, LabelledGroup
 from retrieval.lesson_rows import MIN_OVERLAP
-from retrieval.teach import TaughtShot, class_words, label_group
+from retrieval.taught import judge_library
+from retrieval.teach import class_words, label_group
 from retrieval.types import FloatArray, LabelScore, Segment, Shot, Video
 
 if TYPE_CHECKING:
@@ -114,7 +115,6 @@ class LabelDesk:
     Args:
         catalog: The library.
         load_encoder: Gives the encoder of the library.
-        apply: `Engine.apply_adapter`: name and film to what the adapter says of its shots.
     """
 
     def __init__(
@@ -122,11 +122,9 @@ class LabelDesk:
         catalog: Catalog,
         *,
         load_encoder: "Callable[[], PictureTextEncoder]",
-        apply: Callable[[str, str], list[TaughtShot]],
     ) -> None:
         self._catalog = catalog
         self._load_encoder = load_encoder
-        self._apply = apply
         self._footage: _Footage | None = None
         self._answers: dict[tuple[object, ...], _Answers] = {}
         self._lock = threading.Lock()
@@ -280,20 +278,26 @@ class LabelDesk:
         self, group: LabelledGroup, adapter: str, footage: _Footage
     ) -> tuple[FloatArray, Bools]:
         """(N, C) shares, NaN for classes that the adapter does not know, and (N,) sureness."""
-        places = {name: place for place, name in enumerate(group.classes)}
-        shares = np.full((len(footage.embeddings), len(places)), np.nan, np.float32)
-        is_sure = np.zeros(len(shares), bool)
-        for video_id, rows in footage.rows.items():
-            for row, taught in zip(rows, self._apply(adapter, video_id), strict=False):
-                for score in taught.scores:
-                    if score.label in places:
-                        shares[row, places[score.label]] = score.score
-                is_sure[row] = taught.labels is not None
-        if len(shares) and np.isnan(shares).all():
+        shares = np.full((len(footage.embeddings), len(group.classes)), np.nan, np.float32)
+        if not len(shares):
+            return shares, np.zeros(0, bool)
+        found = judge_library(
+            adapter,
+            list(footage.rows),
+            pictures=footage.embeddings,
+            catalog=self._catalog,
+            encoder=self._load_encoder(),
+        )
+        common = [name for name in group.classes if name in found.classes]
+        if not common:
             raise InvalidInputError(
                 f"adapter {adapter!r} knows no class of group {group.name!r}; it learned another"
             )
-        return shares, is_sure
+        if len(found.shares) != len(shares):
+            raise CatalogBusyError("films came or went while they were judged; ask again")
+        columns = [group.classes.index(name) for name in common]
+        shares[:, columns] = found.shares[:, [found.classes.index(name) for name in common]]
+        return shares, found.is_sure
 
 
 def _read_footage(

@@ -4,7 +4,7 @@ A film of the library costs no decoding; another file is read as `classify` read
 outside of the library.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +30,14 @@ if TYPE_CHECKING:
     from retrieval.encoders.base import PictureTextEncoder, SoundEncoder, TextEncoder
     from retrieval.media.limits import MediaLimits
 
-__all__ = ["FOLDER", "TaughtShot", "apply_adapter", "judge_still"]
+__all__ = [
+    "FOLDER",
+    "LibraryAnswers",
+    "TaughtShot",
+    "apply_adapter",
+    "judge_library",
+    "judge_still",
+]
 
 FOLDER = "adapters"
 
@@ -97,6 +104,59 @@ def apply_adapter(
         reader = FilmReader(senses, load_sound_encoder, limits, progress, should_stop)
         shots, rows = reader.read(Path(film), modalities, _sound_hash(classifier))
     return _answered(classifier, shots, rows) if shots else []
+
+
+@dataclass(frozen=True, eq=False)
+class LibraryAnswers:
+    """What a taught adapter says of many shots, without reasons.
+
+    Attributes:
+        classes: C names.
+        shares: (N, C) float32, calibrated.
+        is_sure: (N,) bool.
+    """
+
+    classes: tuple[str, ...]
+    shares: FloatArray
+    is_sure: NDArray[np.bool_]
+
+
+def judge_library(
+    name: str,
+    video_ids: Sequence[str],
+    *,
+    pictures: FloatArray,
+    catalog: Catalog,
+    encoder: "PictureTextEncoder",
+) -> LibraryAnswers:
+    """Score all shots of many films of the library at once; pictures alone take one product.
+
+    Args:
+        name: of an adapter, `mine` for its newest version or `mine/2`.
+        video_ids: of films that have shots.
+        pictures: (N, D) embeddings of all their shots, in order.
+        catalog: the library.
+        encoder: the one of the library.
+
+    Raises:
+        NotFoundError: there is no such adapter, version or film.
+        InvalidInputError: the adapter is damaged or the name cannot be one.
+        EncoderMismatchError: adapter or library are of another encoder; says how to teach again.
+    """
+    senses = Senses.of(catalog, encoder)
+    classifier = _load(name, catalog, senses)
+    if isinstance(classifier, FewShotClassifier):
+        shares, sure = classifier.judge(pictures)
+    else:
+        parts = []
+        for video_id in video_ids:
+            rows = film_rows(catalog, senses, video_id, classifier.modalities)
+            count = len(next(iter(rows.values())).embeddings) if rows else 0
+            parts.append(classifier.answer(_completed(classifier, rows, count), num_examples=1))
+        shares = np.concatenate([one.shares for one in parts])
+        sure = np.concatenate([one.sure for one in parts])
+    is_sure = sure != UNSURE if classifier.is_exclusive else (sure != UNSURE).all(axis=1)
+    return LibraryAnswers(classifier.classes, shares, is_sure)
 
 
 def judge_still(

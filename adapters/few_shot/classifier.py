@@ -87,11 +87,16 @@ class FewShotClassifier:
 
     def answer(self, embeddings: FloatArray, *, num_examples: int = 3) -> Answers:
         """Classify embeddings, (N, D) float32 unit norm."""
+        shares, sure = self.judge(embeddings)
+        examples, similarities = nearest_examples(embeddings, self.examples, k=num_examples)
+        return Answers(shares, sure, examples, similarities)
+
+    def judge(self, embeddings: FloatArray) -> tuple[FloatArray, NDArray[np.int64]]:
+        """Shares and sureness of `Answers` alone: for many rows, where nobody asks for reasons."""
         logits = np.asarray(self.adapter.logits(embeddings) / self.temperature, np.float32)
         shares = probabilities(logits, is_exclusive=self.is_exclusive)
         decide = sure_answers if self.is_exclusive else sure_labels
-        examples, similarities = nearest_examples(embeddings, self.examples, k=num_examples)
-        return Answers(shares, decide(shares, self.threshold), examples, similarities)
+        return shares, decide(shares, self.threshold)
 
 
 def train_classifier(

@@ -158,3 +158,27 @@ def test_an_empty_library_has_an_empty_queue(tmp_path: Path) -> None:
         queue = engine.label_desk.queue("hue")
         assert queue.shots == ()
         assert queue.num_open == 0
+
+
+@pytest.mark.parametrize("lines", [(), ((0.0, 2.0, "red"), (2.0, 4.0, "green"))])
+def test_many_films_are_judged_as_each_film_is(
+    engine: Engine, lines: tuple[tuple[float, float, str], ...]
+) -> None:
+    add_film(engine.catalog, engine.encoder, "said", ["red", "green"] * 3, lines=lines)
+    for number, name in enumerate(("red", "green", "red", "green")):
+        label(engine, "said", number, name)
+    lesson = engine.teach("mine", "hue", adapter=FAST)
+    assert lesson.modalities == (("picture", "text") if lines else ("picture",))
+    add_film(engine.catalog, engine.encoder, "three", ["dark", "green"])
+    each = {
+        (film.name, shot.shot_number): shot
+        for film in engine.videos()
+        for shot in engine.apply_adapter("mine", film.video_id)
+    }
+    queue = engine.label_desk.queue("hue", adapter="mine")
+    assert len(queue.shots) == 13
+    for item in queue.shots:
+        shot = each[item.video.name, item.shot.number]
+        found = {one.label: one.score for one in shot.scores}
+        assert {one.label: one.score for one in item.scores} == pytest.approx(found, abs=1e-5)
+        assert item.is_sure == (shot.labels is not None)
