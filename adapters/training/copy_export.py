@@ -20,7 +20,14 @@ from adapters.copy_head import CopyHead
 from adapters.training.copy_graph import FEATURES, Taps, feature_fragment, head_fragment
 from adapters.training.export import store_in_half
 
-__all__ = ["COPY_VERSION", "FILE", "BaseEncoder", "write_adapter", "write_copy_output"]
+__all__ = [
+    "COPY_VERSION",
+    "FILE",
+    "BaseEncoder",
+    "replaced",
+    "write_adapter",
+    "write_copy_output",
+]
 
 FILE, BACKGROUND = "copy.onnx", "copy_background.npz"
 COPY_VERSION = 1
@@ -58,7 +65,7 @@ def write_copy_output(
         background: (B, dim) descriptors to normalise scores against.
         figures: measured on held-out pictures, noted in the manifest.
     """
-    with _replaced(out_dir) as folder:
+    with replaced(out_dir) as folder:
         shutil.copytree(source, folder, dirs_exist_ok=True)
         model = _exported(head, FEATURES, folder)
         fragment = head_fragment(
@@ -89,7 +96,7 @@ def write_adapter(
     figures: dict[str, float],
 ) -> None:
     """Writes an adapter over the embeddings of any encoder; arguments as `write_copy_output`."""
-    with _replaced(out_dir) as folder:
+    with replaced(out_dir) as folder:
         model = _exported(head, "embedding", folder)
         onnx.save(model, folder / FILE)
         _write_background(folder, background)
@@ -128,7 +135,7 @@ def _exported(head: CopyHead, source: str, folder: Path) -> onnx.ModelProto:
     return model
 
 
-class _replaced:
+class replaced:
     """A folder that is made beside its place and takes it when the block ends well."""
 
     def __init__(self, out_dir: Path) -> None:

@@ -14,6 +14,7 @@ import typer
 from app.cli import (
     bank,
     classify,
+    compress,
     develop,
     ingest,
     labels,
@@ -56,6 +57,7 @@ app.add_typer(labels.labels_app, name="labels")
 app.command("serve")(serve.serve)
 app.command("demo")(develop.demo)
 app.add_typer(develop.train_app, name="train")
+app.add_typer(compress.compress_app, name="compress")
 app.add_typer(develop.bench_app, name="bench")
 app.add_typer(develop.eval_app, name="eval")
 

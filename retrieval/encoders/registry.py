@@ -39,6 +39,7 @@ class Family:
 
 FAMILIES: Mapping[str, Family] = {
     "builtin": Family("retrieval.encoders.builtin:load", "builtin"),
+    "onnx": Family("retrieval.encoders.onnx_folder:load", "onnx:my-encoder"),
     "open_clip": Family(
         "retrieval.encoders.open_clip:load", "open_clip:ViT-B-32/laion2b_s34b_b79k"
     ),
@@ -73,7 +74,8 @@ def load_encoder(
 
     Args:
         name: `family:architecture/tag`: `builtin` (shipped), `builtin:/path/to/folder` (trained
-            by `sceneprint train builtin`), `open_clip:ViT-B-32/laion2b_s34b_b79k` or
+            by `sceneprint train builtin`), `onnx:/path/to/folder` (any folder that Sceneprint
+            exported, by `sceneprint compress` too), `open_clip:ViT-B-32/laion2b_s34b_b79k` or
             `open_clip:ViT-B-32//path/to/checkpoint.pt`.
         runtime: what runs it: `auto` (the family's own choice), `onnxruntime` or `openvino`.
         device: `cpu`, `cuda`, `tensorrt`, or `auto` to let the runtime pick and log it.

@@ -69,7 +69,7 @@ def fitted(
         generator=generator,
         after_epoch=after_epoch,
         team=team,
-        checkpoint=checkpoint and Checkpoint(path=checkpoint, key="this run"),
+        checkpoint=None if checkpoint is None else Checkpoint(path=checkpoint, key="this run"),
     )
     named = {"image": image.weight, "text": text.weight, "scale": scale}
     return {"epochs": epochs} | {name: one.detach().numpy().copy() for name, one in named.items()}
@@ -156,7 +156,7 @@ def test_a_damaged_or_foreign_checkpoint_is_not_read(tmp_path: Path, damage: byt
     weight = nn.Parameter(torch.zeros(2))
     optimiser = torch.optim.AdamW([weight])
     assert Checkpoint(path=path, key="mine").load([weight], optimiser) is None
-    weight.sum().backward()
+    weight.sum().backward()  # type: ignore[no-untyped-call]
     optimiser.step()
     Checkpoint(path=path, key="other").save(1, [weight], optimiser, {})
     assert Checkpoint(path=path, key="mine").load([weight], optimiser) is None
