@@ -2,6 +2,7 @@
 
     manifest.json         format, version, classes, encoders, temperature, figures, fingerprint
     adapter.safetensors   the adapter's arrays (`adapter.NAME`) and the shots (`examples`)
+    adapter.onnx          of version 1: embeddings to scores, for other programs
 
 The manifest holds the digest of the arrays, so parts of two versions are never mixed. Reading
 needs numpy and safetensors alone, and runs nothing that a file says: a model from a stranger can
@@ -17,6 +18,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from adapters.few_shot.base import FloatArray
@@ -60,6 +62,7 @@ def write_version(
     arrays: Mapping[str, FloatArray],
     *,
     version: int,
+    files: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Path:
     """Write a new version: a whole folder or none.
 
@@ -69,6 +72,7 @@ def write_version(
         manifest: without format, version and digest, which are added.
         arrays: what the adapter learned.
         version: of the format.
+        files: by name, what else lies in the folder.
 
     Returns:
         The folder, `root/name/number`.
@@ -91,6 +95,8 @@ def write_version(
     passing = Path(tempfile.mkdtemp(dir=root / name, prefix=".part-"))
     try:
         (passing / ARRAYS).write_bytes(content)
+        for file, held in files.items():
+            (passing / file).write_bytes(held)
         text = json.dumps(whole, ensure_ascii=False, indent=1)
         (passing / MANIFEST).write_text(text + "\n", encoding="utf-8")
         while True:
