@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from app.cli.evaluate_active import eval_active
 from app.cli.evaluate_classify import eval_classify
 from app.cli.evaluate_few_shot import eval_few_shot
 from app.cli.evaluate_fusion import eval_fusion
@@ -21,6 +22,7 @@ eval_app = typer.Typer(
     no_args_is_help=True,
 )
 
+eval_app.command("active")(eval_active)
 eval_app.command("classify")(eval_classify)
 eval_app.command("few-shot")(eval_few_shot)
 eval_app.command("fusion")(eval_fusion)

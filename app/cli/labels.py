@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from app.cli.label_shots import add_label, make_group, show_queue
 from app.cli.options import JsonOption, LibraryOption, open_engine
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ labels_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+
+labels_app.command("group")(make_group)
+labels_app.command("add")(add_label)
+labels_app.command("queue")(show_queue)
 
 Format = Literal["auto", "clips", "coco", "csv", "cvat", "jsonl", "voc", "yolo"]
 PathArgument = Annotated[Path, typer.Argument(metavar="PATH", help="A label file or a folder.")]

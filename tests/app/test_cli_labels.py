@@ -114,3 +114,42 @@ def test_the_shown_default_is_that_of_the_core() -> None:
 def test_misuse_is_one_line(shell: Shell, arguments: Sequence[str]) -> None:
     shell(*arguments, code=2)
     assert shell.err
+
+
+def test_label_by_hand_and_ask_what_comes_next(shell: Shell, fake_encoder: None) -> None:
+    assert shell("group", "tint", "--classes", "red, green,blue") == (
+        "tint (one of): red, green, blue\n"
+    )
+    assert "colours.mp4" in shell("queue", "tint", "--video", "colours.mp4")
+    assert "no example yet of red, green, blue" in " ".join(shell.err.split())
+    shown = shell.json("queue", "tint", "--limit", "3")
+    best = [item["scores"][0]["label"] for item in shown["shots"]]
+    assert best == ["red", "green", "blue"]
+    assert shell("add", "tint", "red", "--video", "colours.mp4", "--shot", "1").startswith(
+        "1 labels"
+    )
+    again = shell("add", "tint", "green", "--video", "colours.mp4", "--start", "2", "--end", "4")
+    assert again == "1 labels added, 1 removed\n"
+    assert [one["source"] for one in shell.json("list")["labels"]] == ["command line"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["add", "tint", "red", "--video", "colours.mp4"], "expected --shot"),
+        (["add", "tint", "red", "--video", "colours.mp4", "--shot", "99"], "counted from 0"),
+        (
+            ["add", "tint", "red", "--video", "colours.mp4", "--shot", "1", "--end", "2"],
+            "expected one of them",
+        ),
+        (["add", "tint", "pink", "--video", "colours.mp4", "--shot", "1"], "has red, green"),
+        (["queue", "mood"], "there is: tint"),
+        (["group", "tint", "--classes", "blue", "--multi"], "choose another name"),
+    ],
+)
+def test_mistakes_by_hand_are_explained(
+    shell: Shell, labels: Path, fake_encoder: None, arguments: list[str], message: str
+) -> None:
+    shell("import", labels)
+    shell(*arguments, code=2)
+    assert message in " ".join(shell.err.split())
