@@ -12,7 +12,15 @@ from pathlib import Path
 from app.files import write_whole
 from app.match_words import result_notes
 from retrieval.engine import Engine
-from retrieval.errors import MediaError, NotFoundError, OperationCancelled, SceneprintError
+from retrieval.errors import (
+    CatalogError,
+    EncoderMismatchError,
+    MediaError,
+    MissingDependencyError,
+    NotFoundError,
+    OperationCancelled,
+    SceneprintError,
+)
 from retrieval.ingest_scan import scan
 from retrieval.types import Match, MatchResult, Progress, ProgressCallback
 
@@ -20,6 +28,7 @@ __all__ = [
     "Asked",
     "Outcome",
     "Suspect",
+    "concerns_all",
     "is_page",
     "match_file",
     "match_files",
@@ -31,6 +40,8 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 ShouldStop = Callable[[], bool]
+OF_ALL_FILES = (CatalogError, EncoderMismatchError, MissingDependencyError, NotFoundError)
+"""Errors that are nothing of one file: every other file would fail alike."""
 
 
 @dataclass(frozen=True)
@@ -111,9 +122,9 @@ def match_files(
     """Match one file after the other; a file that cannot be read does not end the rest.
 
     Raises:
-        MediaError: The only file cannot be read.
-        SceneprintError: What concerns all files (an unknown video or bank, an empty library),
-            where it shows at the first; later errors end nothing, so what was found is kept.
+        SceneprintError: What is wrong with the only file; of several, what concerns them all (an
+            unknown video or bank, an empty library) where it shows at the first. Other errors end
+            nothing, so what was found is kept.
         OperationCancelled: `should_stop` said so.
     """
     outcomes = []
@@ -124,11 +135,16 @@ def match_files(
         except OperationCancelled:
             raise
         except Exception as error:  # hours of earlier outcomes are not lost with one file
-            is_of_file = isinstance(error, MediaError)
-            if len(suspects) == 1 or not (is_of_file or outcomes):
+            if len(suspects) == 1 or (not outcomes and concerns_all(error, suspect.path)):
                 raise
+            is_of_file = isinstance(error, MediaError)
             outcomes.append(_failed(suspect, error, is_of_file=is_of_file))
     return outcomes
+
+
+def concerns_all(error: Exception, file: Path) -> bool:
+    """Whether every other file would fail alike, and not because this one is gone."""
+    return isinstance(error, OF_ALL_FILES) and file.exists()
 
 
 def _failed(suspect: Suspect, error: Exception, *, is_of_file: bool) -> Outcome:

@@ -16,14 +16,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.files import write_whole
-from app.matching import Asked, Outcome, Suspect, match_file
+from app.matching import Asked, Outcome, Suspect, concerns_all, match_file
 from retrieval.engine import Engine
 from retrieval.errors import (
     CatalogBusyError,
-    CatalogError,
-    EncoderMismatchError,
     InvalidInputError,
-    MissingDependencyError,
     NotFoundError,
     OperationCancelled,
     SceneprintError,
@@ -38,9 +35,6 @@ VERSION = 1
 Stamp = tuple[int, int]
 """Size in bytes and time of change in nanoseconds."""
 Status = Literal["copies", "none", "failed"]
-
-OF_ALL_FILES = (CatalogError, EncoderMismatchError, MissingDependencyError, NotFoundError)
-"""Errors that are nothing of one file: every other file would fail alike."""
 
 logger = logging.getLogger(__name__)
 
@@ -217,11 +211,11 @@ class Watcher:
             return match_file(self.engine, suspect, self.asked, self.progress, self.should_stop)
         except OperationCancelled:
             raise
-        except OF_ALL_FILES:
-            if file.exists():
-                raise
-            return Outcome(file, was_named=False, error=f"{file.name} is gone")
         except SceneprintError as error:
+            if concerns_all(error, file):
+                raise
+            if not file.exists():
+                return Outcome(file, was_named=False, error=f"{file.name} is gone")
             return Outcome(file, was_named=False, error=str(error))
         except Exception as error:  # a decoder's bug must not end the watch
             logger.error("unexpected error at %s", file, exc_info=error)
