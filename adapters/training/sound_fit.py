@@ -134,7 +134,7 @@ def fit_sound(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
-        if report is not None and (step % 20 == 0 or step == config.steps):
+        if report is not None and (step % 50 == 0 or step == config.steps):
             report(step, loss.item())
     network.eval()
 
