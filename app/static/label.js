@@ -1,6 +1,6 @@
 // Runs once for the shot to label: buttons and keys answer for the shot that stands there.
 const answer = (data) => {
-  const card = element.querySelector(".sp-label");
+  const card = element.querySelector(".sp-label, .sp-label-done");
   if (card) trigger("select", { shot: Number(card.dataset.shot), ...data });
 };
 element.addEventListener("click", (event) => {

@@ -17,7 +17,8 @@ def card(walk: LabelSession) -> str:
     item = walk.current
     if item is None:
         return render(
-            "empty.html",
+            "label_done.html",
+            can_undo=walk.can_undo,
             title="Every shot was looked at",
             text="Each shot here has a label of this group or was skipped. Learn again, choose "
             "another group or film, or open the tab anew to see skipped shots.",
@@ -72,21 +73,21 @@ def _clip(item: QueuedShot) -> str:
 
 
 def _ask(walk: LabelSession) -> str:
+    how = "What is in it? Click all that hold, then Next."
+    if walk.queue.group.is_exclusive:
+        how = "What is this? One click labels it and shows the next."
     if walk.queue.missing:
         names = ", ".join(walk.queue.missing[:3]) + (" …" if len(walk.queue.missing) > 3 else "")
-        return f"No example yet of {names}: likely shots come first. What is this?"
-    if walk.queue.group.is_exclusive:
-        return "What is this? One click labels it and shows the next."
-    return "What is in it? Click all that hold, then Next."
+        return f"No example yet of {names}: likely shots come first. " + how
+    return how
 
 
 def _left(walk: LabelSession) -> str:
     queue = walk.queue
+    left = "1 shot left" if queue.num_open == 1 else f"{queue.num_open} shots left"
     if queue.num_sure is None:
-        return f"{queue.num_open} shots left"
-    return f"{queue.num_open} shots left: sure of {queue.num_sure}, unsure of " + str(
-        queue.num_open - queue.num_sure
-    )
+        return left
+    return f"{left}: sure of {queue.num_sure}, unsure of {queue.num_open - queue.num_sure}"
 
 
 def _learned(walk: LabelSession) -> str:

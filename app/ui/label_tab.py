@@ -159,7 +159,8 @@ def _answer(walk: LabelSession | None, data: Any) -> tuple[Any, Any]:
 
 
 def _act(walk: LabelSession, data: dict[str, Any]) -> None:
-    if walk.current is None or data.get("shot") != walk.current.shot.shot_id:
+    here = 0 if walk.current is None else walk.current.shot.shot_id
+    if data.get("shot") != here:
         return  # a click that came late: its shot was answered already
     action, index = data.get("action"), data.get("index")
     if action == "say" and isinstance(index, int) and 0 <= index < len(walk.queue.group.classes):

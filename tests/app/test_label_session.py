@@ -92,6 +92,8 @@ def test_skipped_shots_do_not_come_again(engine: Engine) -> None:
     walk.say("red")  # a late key
     walk.skip()
     assert told(engine) == []
+    label_tab._answer(walk, {"shot": 0, "action": "undo"})
+    assert number(walk) in seen
 
 
 def test_several_classes_are_kept_at_once_and_taken_back_one_by_one(engine: Engine) -> None:
