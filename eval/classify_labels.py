@@ -217,7 +217,7 @@ def _methods(
     if kept == ("picture",):
         return alone
     fused = fusion_shots(whole.only(kept), Senses(encoder, encoder, None), group)
-    return [FusedMethod(DEFAULT_FUSION, fused, group, adapter), *alone]
+    return [FusedMethod(DEFAULT_FUSION, fused, group), *alone]
 
 
 def _held_out(

@@ -224,12 +224,13 @@ class _Tally:
         for row in self.rows:
             start = time.perf_counter()
             own = learned if row.kept == learned.modalities else learned.only(row.kept)
-            fitted = fusion_class(row.method).fit(own, few_shot=few_shot, seed=seed)
+            kind = fusion_class(row.method)
+            fitted = kind.fit(own, few_shot=few_shot if kind.has_experts else None, seed=seed)
             self.seconds[row.label].append(time.perf_counter() - start)
             for view, rows in seen.items():
                 answers = fitted.logits(rows).argmax(axis=1)
                 self._right[row.label, view][test] = answers == self.truth[test]
-        classifier = _trained(learned, few_shot)
+        classifier = _trained(learned)
         for view, rows in seen.items():
             told = classifier.answer(rows, num_examples=1)
             self._shares[view][test], self._sure[view][test] = told.shares, told.sure
@@ -277,14 +278,13 @@ def _folds(
         yield np.sort(np.concatenate(drawn)), np.flatnonzero(fold_of[films] == fold)
 
 
-def _trained(shots: FusionShots, few_shot: str | None) -> FusedClassifier:
+def _trained(shots: FusionShots) -> FusedClassifier:
     return train_fused_classifier(
         shots,
         group=GROUP.name,
         classes=[str(number) for number in range(shots.num_classes)],
         example_ids=[str(row) for row in range(len(shots))],
         encoders=dict.fromkeys(shots.modalities, ("measured", "")),
-        few_shot=few_shot,
     )
 
 

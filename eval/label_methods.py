@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.few_shot import Shots, adapter_class
-from adapters.few_shot.base import LinearAdapter
 from adapters.few_shot.classifier import train_classifier
 from adapters.fusion import FusionShots, fusion_class
 from adapters.fusion.base import take_rows
@@ -72,8 +71,6 @@ class FusedMethod:
     fusion: str
     shots: FusionShots
     group: LabelledGroup
-    few_shot: str | None = None
-    """The adapter of each modality, where it is a linear one."""
 
     @property
     def name(self) -> str:
@@ -89,20 +86,13 @@ class FusedMethod:
             example_ids=_ids(train),
             encoders=dict.fromkeys(self.shots.modalities, ("measured", "")),
             fusion=self.fusion,
-            few_shot=self._linear,
         )
         return classifier.answer(take_rows(self.shots.rows, test)).shares
 
     def logits(self, train: Places, test: Places, *, seed: int) -> FloatArray:
         """See `LabelMethod`."""
-        kind = fusion_class(self.fusion)
-        fitted = kind.fit(self.shots.subset(train), few_shot=self._linear, seed=seed)
+        fitted = fusion_class(self.fusion).fit(self.shots.subset(train), seed=seed)
         return fitted.logits(take_rows(self.shots.rows, test))
-
-    @property
-    def _linear(self) -> str | None:
-        is_linear = self.few_shot and issubclass(adapter_class(self.few_shot), LinearAdapter)
-        return self.few_shot if is_linear else None
 
 
 def _ids(rows: Sequence[int] | Places) -> list[str]:

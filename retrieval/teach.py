@@ -15,7 +15,7 @@ import numpy as np
 from adapters.few_shot import DEFAULT_ADAPTER
 from adapters.few_shot.classifier import FewShotClassifier, train_classifier
 from adapters.few_shot.storage import save_classifier
-from adapters.fusion import DEFAULT_FUSION, FUSIONS
+from adapters.fusion import DEFAULT_FUSION, DEFAULT_LATE_FUSION, FUSIONS
 from adapters.fusion.classifier import FusedClassifier, train_fused_classifier
 from adapters.fusion.storage import save_fused_classifier
 from retrieval.catalog import Catalog
@@ -87,7 +87,7 @@ def teach(
         catalog: the library.
         encoder: the one of the library; makes the words of the classes.
         adapter: which method, by its name in `adapters.few_shot`; with several modalities a linear
-            one, for each of them. None for the default.
+            one for each of them, joined by gates unless `fusion` is given. None for the default.
         error_rate: at which it says "unsure".
         modalities: some of picture, sound and text; None for all that the labelled shots have.
         fusion: how several modalities are joined, by its name in `adapters.fusion`.
@@ -114,7 +114,7 @@ def teach(
             classifier = _of_pictures(shots, senses, found, method, error_rate)
             folder = save_classifier(classifier, catalog.library / FOLDER, name)
         else:
-            method = fusion or DEFAULT_FUSION
+            method = fusion or (DEFAULT_LATE_FUSION if adapter else DEFAULT_FUSION)
             classifier = _fused(shots, senses, found, method, adapter, error_rate)
             folder = save_fused_classifier(classifier, catalog.library / FOLDER, name)
     except ValueError as exc:

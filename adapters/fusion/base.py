@@ -232,6 +232,8 @@ class FusionAdapter(ABC):
     """Arrays of each modality; `weights` is (C, D) of its width."""
     shared_names: ClassVar[tuple[str, ...]] = ()
     """Arrays of all modalities together."""
+    has_experts: ClassVar[bool] = False
+    """Whether it joins few-shot adapters, one a modality, which the caller may choose."""
 
     def __init__(self, arrays: Arrays, modalities: Sequence[str]) -> None:
         self.modalities = tuple(modalities)
@@ -267,6 +269,11 @@ class FusionAdapter(ABC):
         Raises:
             ValueError: the shots do not hold what this method needs.
         """
+        if few_shot is not None and not cls.has_experts:
+            raise ValueError(
+                f"got adapter {few_shot!r} for fusion {cls.name!r}, which has none of its own; "
+                "join adapters by gates, mean or stacking"
+            )
         learned = cls._fit(shots, few_shot, np.random.default_rng(seed))
         return cls(learned, shots.modalities)
 

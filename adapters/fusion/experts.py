@@ -51,7 +51,7 @@ def fit_experts(shots: FusionShots, few_shot: str | None, *, seed: int = 0) -> E
     if not issubclass(kind, LinearAdapter):
         raise ValueError(
             f"got adapter {few_shot!r} for several modalities, expected a linear one such as "
-            f"{DEFAULT_FEW_SHOT} or blended-probe"
+            f"{DEFAULT_FEW_SHOT} or blended-probe; others learn from pictures alone"
         )
     arrays: dict[str, FloatArray] = {}
     held_out = np.zeros((len(shots.modalities), *shots.targets.shape), np.float32)

@@ -33,6 +33,7 @@ class GatedFusion(FusionAdapter):
     """One gate a modality, and one exponent of their number."""
 
     name = "gates"
+    has_experts = True
     shared_names = ("exponent", "gates")
 
     @classmethod

@@ -13,6 +13,7 @@ class MeanFusion(FusionAdapter):
     """The baseline: the mean logit, each expert at its own best temperature."""
 
     name = "mean"
+    has_experts = True
 
     @classmethod
     def _fit(

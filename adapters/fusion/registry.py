@@ -4,7 +4,7 @@ from importlib import import_module
 
 from adapters.fusion.base import FusionAdapter
 
-__all__ = ["DEFAULT_FUSION", "FUSIONS", "fusion_class"]
+__all__ = ["DEFAULT_FUSION", "DEFAULT_LATE_FUSION", "FUSIONS", "fusion_class"]
 
 FUSIONS = {
     "attention": "adapters.fusion.attention:AttentionFusion",
@@ -14,7 +14,9 @@ FUSIONS = {
     "stacking": "adapters.fusion.stacking:StackedFusion",
 }
 
-DEFAULT_FUSION = "gates"
+DEFAULT_FUSION = "early"
+DEFAULT_LATE_FUSION = "gates"
+"""Of few-shot adapters that somebody chose."""
 
 
 def fusion_class(name: str) -> type[FusionAdapter]:

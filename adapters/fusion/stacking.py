@@ -26,6 +26,7 @@ class StackedFusion(FusionAdapter):
     """Gates by class."""
 
     name = "stacking"
+    has_experts = True
     shared_names = ("class_gates", "exponent", "gates")
 
     @classmethod

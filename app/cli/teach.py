@@ -53,7 +53,7 @@ def teach(
     ] = None,
     fusion: Annotated[
         str | None,
-        typer.Option("--fusion", metavar="NAME", help="How they are joined.", show_default="gates"),
+        typer.Option("--fusion", metavar="NAME", help="How they are joined.", show_default="early"),
     ] = None,
     error_rate: Annotated[
         float, typer.Option("--error-rate", metavar="RATE", help="At which it says unsure.")

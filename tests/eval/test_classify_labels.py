@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from eval import classify_labels
 from eval.classify_labels import LabelEvaluation, evaluate_labels
 from retrieval.catalog import Catalog
 from retrieval.errors import InvalidInputError, NotFoundError, OperationCancelled
@@ -50,10 +49,7 @@ def test_learns_and_says_how_well(catalog: Catalog, encoder: NoisyEncoder) -> No
     assert sum(one.num_answers for one in found.bins) == 30
 
 
-def test_what_shots_sound_like_is_measured_too(
-    tmp_path: Path, encoder: NoisyEncoder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(classify_labels, "DEFAULT_FUSION", "early")  # the quickest
+def test_what_shots_sound_like_is_measured_too(tmp_path: Path, encoder: NoisyEncoder) -> None:
     loudness = (0.9, 0.1, 0.9, None, 0.8, 0.2)
     with five_films(tmp_path / "library", encoder, loudness=loudness) as catalog:
         say(catalog, range(4))

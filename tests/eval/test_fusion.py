@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from adapters.fusion import DEFAULT_FUSION
 from eval import fusion_films
 from eval.fusion import FusionReport, evaluate_fusion, measure_fusion
 from eval.fusion_films import CLASSES, SHOT_SECONDS, make_fusion_films
@@ -39,7 +40,7 @@ def test_all_together_beat_the_best_alone(report: FusionReport) -> None:
 def test_doubt_is_measured_for_what_is_missing(report: FusionReport) -> None:
     assert [row[0] for row in report.doubt.rows] == ["all", "no picture", "no sound", "no text"]
     assert set(report.to_dict()) == {"accuracy", "doubt"}
-    assert "gates is the default" in report.text()
+    assert f"{DEFAULT_FUSION} is the default" in report.text()
 
 
 def test_stops_when_asked() -> None:

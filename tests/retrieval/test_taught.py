@@ -45,9 +45,7 @@ def catalog(tmp_path: Path, encoder: FakeEncoder) -> Iterator[Catalog]:
 
 
 def lesson(catalog: Catalog, encoder: FakeEncoder, **options: object) -> Lesson:
-    """By the quickest method, unless another is named."""
-    chosen = {"fusion": "early", **options}
-    return teach("mine", "kind", catalog=catalog, encoder=encoder, **chosen)  # type: ignore[arg-type]
+    return teach("mine", "kind", catalog=catalog, encoder=encoder, **options)  # type: ignore[arg-type]
 
 
 def answers(catalog: Catalog, encoder: FakeEncoder, film: object) -> list[TaughtShot]:
@@ -55,7 +53,7 @@ def answers(catalog: Catalog, encoder: FakeEncoder, film: object) -> list[Taught
 
 
 def test_picture_and_sound_together(catalog: Catalog, encoder: FakeEncoder) -> None:
-    made = lesson(catalog, encoder, fusion=None)
+    made = lesson(catalog, encoder)
     assert made.modalities == ("picture", "sound")  # one shot with words teaches none
     assert made.figures["cross_fitted_accuracy"] == 1.0
     assert made.figures["cross_fitted_accuracy_picture"] < 0.7
@@ -122,7 +120,9 @@ def test_bad_options_and_other_encoders(catalog: Catalog, encoder: FakeEncoder) 
     with pytest.raises(InvalidInputError, match="expected one of attention"):
         lesson(catalog, encoder, fusion="magic")
     with pytest.raises(InvalidInputError, match="expected a linear one"):
-        lesson(catalog, encoder, adapter="nearest", fusion="mean")
+        lesson(catalog, encoder, adapter="nearest")
+    with pytest.raises(InvalidInputError, match="which has none of its own"):
+        lesson(catalog, encoder, adapter="anchored-probe", fusion="early")
     lesson(catalog, encoder)
     with pytest.raises(EncoderMismatchError, match="sceneprint teach mine --group kind"):
         answers(catalog, FakeEncoder("fake:other"), "new.mp4")
