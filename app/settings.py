@@ -46,7 +46,9 @@ class ServerSettings(_Section):
     media_roots: tuple[Path, ...] = Field(
         (), description="folders from which POST /v1/videos may ingest by path (JSON list)"
     )
-    may_change: bool = Field(True, description="whether the server may ingest and remove videos")
+    may_change: bool = Field(
+        True, description="whether the server may ingest, remove, label and teach"
+    )
     max_concurrency: int = Field(
         4, ge=1, le=64, description="requests that may compute at the same time"
     )
