@@ -78,15 +78,15 @@ def compare_encoders(
 
     Args:
         original: before.
-        compressed: after.
+        compressed: after, with the text networks of the original.
         held_out: pictures and texts that neither learned from.
         sizes: the picture networks' files, original first.
     """
     pair = (original, compressed)
     vectors = [encoder.encode_images(held_out.pictures) for encoder in pair]
     cosine = float((vectors[0] * vectors[1]).sum(axis=1).mean())
-    recalls = [_recall(encoder, rows, vectors[0], held_out)
-               for encoder, rows in zip(pair, vectors, strict=True)]  # fmt: skip
+    texts = original.encode_texts(held_out.texts) if held_out.texts else None
+    recalls = [_recall(texts, rows, vectors[0], held_out) for rows in vectors]
     batch = list(held_out.pictures[:BATCH])
     speeds = [_speed(encoder, batch) for encoder in pair]
     megabytes = [path.stat().st_size / 1e6 for path in sizes]
@@ -111,12 +111,11 @@ def compare_encoders(
 
 
 def _recall(
-    encoder: PictureTextEncoder, rows: FloatArray, originals: FloatArray, held_out: HeldOut
+    texts: FloatArray | None, rows: FloatArray, originals: FloatArray, held_out: HeldOut
 ) -> float:
     """Recall@10 of captions; without captions the overlap of the ten nearest pictures."""
-    if held_out.texts:
-        scores = encoder.encode_texts(held_out.texts) @ rows.T
-        return recall_at_k(ranks_of_targets(scores, np.asarray(held_out.rows)), K)
+    if texts is not None:
+        return recall_at_k(ranks_of_targets(texts @ rows.T, np.asarray(held_out.rows)), K)
     near, right = _nearest(rows), _nearest(originals)
     return float(np.mean([len(set(a) & set(b)) / K for a, b in zip(near, right, strict=True)]))
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from adapters.few_shot import ADAPTERS, DEFAULT_ADAPTER, FewShotAdapter, Shots, adapter_class
 from adapters.few_shot.calibration import cross_fitted_logits, fit_temperature
+from adapters.few_shot.imbalance import BALANCES, Balance
 from adapters.few_shot.objective import probabilities
 from adapters.few_shot.unsure import UNSURE, conformal_threshold, sure_answers, sure_labels
 from adapters.zero_shot import class_matrix
@@ -27,6 +28,7 @@ from eval.classification_metrics import (
 )
 from eval.few_shot_report import FewShotReport, Run
 from eval.picture_folders import PictureSet, embed_pictures, read_picture_folders
+from eval.picture_views import Views, ViewsAs
 from retrieval.encoders.base import PictureTextEncoder
 from retrieval.errors import InvalidInputError, OperationCancelled
 from retrieval.labels import LabelGroup, load_label_file, parse_labels
@@ -49,6 +51,10 @@ def evaluate_few_shot(
     adapters: Sequence[str] | None = None,
     labels: Path | None = None,
     multi_label: bool = False,
+    balance: Balance = "weights",
+    long_tail: bool = False,
+    num_views: int = 0,
+    views_as: ViewsAs = "mean",
     error_rate: float = 0.1,
     cache: Path | None = None,
     progress: ProgressCallback | None = None,
@@ -66,6 +72,11 @@ def evaluate_few_shot(
         labels: a label file with one group of sentences for the classes; None puts the folders'
             names into the standard sentences.
         multi_label: whether a picture may have several classes.
+        balance: how rare classes are made up for.
+        long_tail: one class has the given number of shots, the others fewer and fewer, down to
+            one; which has how many is drawn anew for each seed.
+        num_views: augmented views of each shot, see `eval.picture_views`.
+        views_as: what they are for.
         error_rate: at which "unsure" is measured, for the default adapter.
         cache: where embeddings are kept.
         progress: told of embedding, then of seeds.
@@ -78,6 +89,9 @@ def evaluate_few_shot(
     """
     names = _checked_names(adapters)
     shots = _checked_shots(num_shots, num_seeds)
+    _check_balance(balance, multi_label=multi_label)
+    views = Views(num_views=num_views, how=views_as)
+    seen: dict[int, FloatArray] = {}
     if not 0 < error_rate < 1:
         raise InvalidInputError(f"got {error_rate = }, expected a rate above 0 and below 1")
     pictures = read_picture_folders(data, multi_label=multi_label)
@@ -89,16 +103,20 @@ def evaluate_few_shot(
     runs: list[Run] = []
     confusion = np.zeros((len(pictures.classes),) * 2, np.int64)
     for place in range(num_seeds):
-        drawn, test = draw_shots(pictures, shots, seed=first_seed + place)
+        drawn, test = draw_shots(pictures, shots, seed=first_seed + place, long_tail=long_tail)
+        missing = [int(row) for row in drawn[shots[-1]] if int(row) not in seen]
+        seen |= views.embed(pictures, missing, encoder, should_stop)
         for count in shots:
             if should_stop is not None and should_stop():
                 raise OperationCancelled("stopped; embeddings are kept, no figures yet")
+            rows, targets = views.applied(drawn[count], embeddings, pictures.targets, seen)
             chosen = Shots(
-                embeddings=embeddings[drawn[count]],
-                targets=pictures.targets[drawn[count]],
+                embeddings=rows,
+                targets=targets,
                 text_weights=words,
                 temperature=encoder.temperature,
                 is_exclusive=not multi_label,
+                balance=balance,
             )
             for name in names:
                 run, fitted = _run(name, chosen, embeddings[test], pictures.targets[test], count)
@@ -125,7 +143,7 @@ def evaluate_few_shot(
 
 
 def draw_shots(
-    pictures: PictureSet, num_shots: Sequence[int], *, seed: int
+    pictures: PictureSet, num_shots: Sequence[int], *, seed: int, long_tail: bool = False
 ) -> tuple[dict[int, NDArray[np.int64]], NDArray[np.int64]]:
     """Draw shots for each number, and the test.
 
@@ -138,12 +156,25 @@ def draw_shots(
     orders = [
         rng.permutation(np.flatnonzero(may_be_shot & (column > 0))) for column in pictures.targets.T
     ]
+    places = rng.permutation(len(orders)) if long_tail else np.zeros(len(orders), np.int64)
     drawn = {
-        count: np.unique(np.concatenate([order[:count] for order in orders])) for count in num_shots
-    }
+        count: np.unique(
+            np.concatenate(
+                [order[: _tail(count, place, len(orders))]
+                 for order, place in zip(orders, places, strict=True)]
+            )
+        )
+        for count in num_shots
+    }  # fmt: skip
     if pictures.is_test is not None:
         return drawn, np.flatnonzero(pictures.is_test)
     return drawn, np.setdiff1d(np.arange(len(pictures)), drawn[max(num_shots)])
+
+
+def _tail(most: int, place: int, num_classes: int) -> int:
+    """Shots of the class at a place of a long tail: from `most` geometrically down to one."""
+    share: float = 1 - place / max(1, num_classes - 1)
+    return max(1, round(float(most**share)))
 
 
 def _run(
@@ -242,6 +273,15 @@ def _checked_names(adapters: Sequence[str] | None) -> list[str]:
             f"got adapter {unknown[0]!r}, expected one of {', '.join(ADAPTERS)}"
         )
     return list(dict.fromkeys([*names, DEFAULT_ADAPTER]))
+
+
+def _check_balance(balance: str, *, multi_label: bool) -> None:
+    if balance not in BALANCES:
+        raise InvalidInputError(f"got balance {balance!r}, expected {', '.join(BALANCES)}")
+    if balance != "weights" and multi_label:
+        raise InvalidInputError(
+            f"got balance {balance!r} for several labels at once, expected 'weights'"
+        )
 
 
 def _checked_shots(num_shots: Sequence[int], num_seeds: int) -> list[int]:

@@ -6,7 +6,7 @@ few-shot adapter, several modalities a fused one (`adapters.fusion`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from adapters.few_shot import DEFAULT_ADAPTER
 from adapters.few_shot.classifier import FewShotClassifier, train_classifier
+from adapters.few_shot.imbalance import Balance
 from adapters.few_shot.storage import save_classifier
 from adapters.fusion import DEFAULT_FUSION, DEFAULT_LATE_FUSION, FUSIONS
 from adapters.fusion.classifier import FusedClassifier, train_fused_classifier
@@ -74,6 +75,7 @@ def teach(
     error_rate: float = 0.1,
     modalities: Sequence[str] | None = None,
     fusion: str | None = None,
+    balance: Balance = "weights",
     text_encoder: "TextEncoder | None" = None,
 ) -> Lesson:
     """Learn the classes of a label group from its labelled shots.
@@ -91,6 +93,8 @@ def teach(
         error_rate: at which it says "unsure".
         modalities: some of picture, sound and text; None for all that the labelled shots have.
         fusion: how several modalities are joined, by its name in `adapters.fusion`.
+        balance: how rare classes are made up for; of pictures alone also by rows that are repeated
+            (`sampling`) or made (`smote`).
         text_encoder: embeds the subtitles; None for the encoder of the library.
 
     Raises:
@@ -111,9 +115,10 @@ def teach(
     try:
         if tuple(shots.rows) == ("picture",):
             method = adapter or DEFAULT_ADAPTER
-            classifier = _of_pictures(shots, senses, found, method, error_rate)
+            classifier = _of_pictures(shots, senses, found, method, error_rate, balance)
             folder = save_classifier(classifier, catalog.library / FOLDER, name)
         else:
+            _check_balance(balance)
             method = fusion or (DEFAULT_LATE_FUSION if adapter else DEFAULT_FUSION)
             classifier = _fused(shots, senses, found, method, adapter, error_rate)
             folder = save_fused_classifier(classifier, catalog.library / FOLDER, name)
@@ -131,11 +136,24 @@ def teach(
     )
 
 
+def _check_balance(balance: str) -> None:
+    if balance != "weights":
+        raise InvalidInputError(
+            f"got balance {balance!r} for several modalities, expected weights; or learn from "
+            "pictures alone: --modalities picture"
+        )
+
+
 def _of_pictures(
-    shots: LessonShots, senses: Senses, group: LabelledGroup, adapter: str, error_rate: float
+    shots: LessonShots,
+    senses: Senses,
+    group: LabelledGroup,
+    adapter: str,
+    error_rate: float,
+    balance: Balance,
 ) -> FewShotClassifier:
     return train_classifier(
-        picture_shots(shots, senses, group),
+        replace(picture_shots(shots, senses, group), balance=balance),
         group=group.name,
         classes=group.classes,
         example_ids=shots.ids,

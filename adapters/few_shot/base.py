@@ -7,14 +7,14 @@ and answers with numpy alone. What the embeddings show is the caller's.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from adapters.few_shot.imbalance import balanced_weights
+from adapters.few_shot.imbalance import BALANCES, Balance, balanced_weights, rebalanced
 
 __all__ = ["Arrays", "FewShotAdapter", "FloatArray", "LinearAdapter", "Shots"]
 
@@ -37,6 +37,8 @@ class Shots:
         temperature: factor on the cosines before a softmax (CLIP's logit scale).
         is_exclusive: whether one class holds (softmax) or any number (sigmoids).
         is_balanced: whether rare classes count as much as frequent ones.
+        balance: how: by weights; or, in an exclusive group, by repeated or by made rows, which
+            come in when an adapter is fitted, so rows that are held out are never among them.
     """
 
     embeddings: FloatArray
@@ -45,6 +47,7 @@ class Shots:
     temperature: float
     is_exclusive: bool = True
     is_balanced: bool = True
+    balance: Balance = "weights"
 
     def __post_init__(self) -> None:
         _check_rows(self.embeddings, "embeddings")
@@ -64,6 +67,13 @@ class Shots:
             expected = (self.num_classes, self.dim)
             if self.text_weights.shape != expected:
                 raise ValueError(f"got {self.text_weights.shape = }, expected {expected}")
+        if self.balance not in BALANCES:
+            raise ValueError(f"got {self.balance = }, expected one of {', '.join(BALANCES)}")
+        if self.balance != "weights" and not self.is_exclusive:
+            raise ValueError(
+                f"got balance {self.balance!r} for a group of several labels at once, expected "
+                "'weights': repeated rows would raise the frequent labels that go with a rare one"
+            )
         if not 0 < self.temperature < np.inf:
             raise ValueError(f"got {self.temperature = }, expected a number above 0")
 
@@ -143,14 +153,14 @@ class Shots:
     def subset(self, rows: ArrayLike) -> "Shots":
         """Take some rows; the classes stay, though one may have no row left."""
         chosen = np.asarray(rows)
-        return Shots(
-            embeddings=self.embeddings[chosen],
-            targets=self.targets[chosen],
-            text_weights=self.text_weights,
-            temperature=self.temperature,
-            is_exclusive=self.is_exclusive,
-            is_balanced=self.is_balanced,
-        )
+        return replace(self, embeddings=self.embeddings[chosen], targets=self.targets[chosen])
+
+    def rebalanced(self, rng: np.random.Generator) -> "Shots":
+        """The shots to fit on: with rows repeated or made where `balance` says so."""
+        if self.balance == "weights":
+            return self
+        embeddings, targets = rebalanced(self.embeddings, self.targets, self.balance, rng=rng)
+        return replace(self, embeddings=embeddings, targets=targets, balance="weights")
 
 
 class FewShotAdapter(ABC):
@@ -164,6 +174,8 @@ class FewShotAdapter(ABC):
     """The name in the registry, also written to files."""
     array_names: ClassVar[tuple[str, ...]]
     """The names of the arrays, in the order to show."""
+    fits_others: ClassVar[bool] = False
+    """Whether it fits and cross-fits other adapters, which balance their shots themselves."""
 
     def __init__(self, arrays: Arrays) -> None:
         if set(arrays) != set(self.array_names):
@@ -188,7 +200,8 @@ class FewShotAdapter(ABC):
         Raises:
             ValueError: the shots do not hold what this adapter needs.
         """
-        return cls(cls._fit(shots, np.random.default_rng(seed)))
+        rng = np.random.default_rng(seed)
+        return cls(cls._fit(shots if cls.fits_others else shots.rebalanced(rng), rng))
 
     def logits(self, embeddings: ArrayLike) -> FloatArray:
         """Score embeddings.

@@ -38,6 +38,7 @@ class BlendedProbe(LinearAdapter):
     """A linear adapter: the weighted sum of the probes."""
 
     name = "blended-probe"
+    fits_others = True
 
     @classmethod
     def _fit(cls, shots: Shots, rng: np.random.Generator) -> dict[str, FloatArray]:

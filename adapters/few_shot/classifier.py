@@ -146,6 +146,8 @@ def data_fingerprint(shots: Shots) -> str:
     for array in (shots.embeddings, shots.targets, shots.start_weights):
         digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
     digest.update(f"{shots.is_exclusive} {shots.is_balanced} {shots.temperature}".encode())
+    if shots.balance != "weights":
+        digest.update(shots.balance.encode())
     return digest.hexdigest()
 
 

@@ -1,13 +1,18 @@
 """Rare classes: weights, balanced draws and made neighbours (SMOTE), over embeddings.
 
-Weights are what the adapters use; the draws are for training in batches, and SMOTE where a class
-has so few rows that weighting one of them up would be learning it by heart.
+Weights count each row of a rare class more; balanced draws repeat its rows; SMOTE makes rows
+between them. `docs/adapters.md` compares them.
 """
+
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["balanced_rows", "balanced_weights", "smote"]
+__all__ = ["BALANCES", "Balance", "balanced_rows", "balanced_weights", "rebalanced", "smote"]
+
+Balance = Literal["weights", "sampling", "smote"]
+BALANCES: tuple[Balance, ...] = ("weights", "sampling", "smote")
 
 FloatArray = NDArray[np.float32]
 
@@ -37,6 +42,29 @@ def balanced_weights(targets: FloatArray, *, is_exclusive: bool) -> FloatArray:
         weights = np.where(targets > 0, positive, 1.0)
         weights = weights / weights.mean(axis=0, keepdims=True)
     return np.asarray(weights / weights.mean(), dtype=np.float32)
+
+
+def rebalanced(
+    embeddings: FloatArray, targets: FloatArray, balance: Balance, *, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """As many rows of each class of an exclusive group as of the largest.
+
+    Args:
+        embeddings: (N, D) float32, unit norm.
+        targets: (N, C) float32, one 1 a row.
+        balance: `sampling` repeats rows, `smote` makes some; `weights` leaves all as they are.
+        rng: the source of chance.
+    """
+    if balance == "weights":
+        return embeddings, targets
+    labels = targets.argmax(axis=1)
+    if balance == "smote":
+        embeddings, labels = smote(embeddings, labels, rng=rng)
+    else:
+        counts = np.bincount(labels)
+        rows = balanced_rows(labels, int(counts.max() * (counts > 0).sum()), rng=rng)
+        embeddings, labels = embeddings[rows], labels[rows]
+    return embeddings, np.eye(targets.shape[1], dtype=np.float32)[labels]
 
 
 def balanced_rows(

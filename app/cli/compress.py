@@ -49,7 +49,7 @@ def int8(
     encoder: EncoderOption = None,
     pictures: PicturesOption = 200,
     held_out: HeldOutOption = 500,
-    floor: FloorOption = 0.95,
+    floor: FloorOption = 0.85,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -81,7 +81,7 @@ def prune(
     epochs: EpochsOption = 2,
     batch: BatchOption = 32,
     threads: ThreadsOption = 2,
-    floor: FloorOption = 0.9,
+    floor: FloorOption = 0.85,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:

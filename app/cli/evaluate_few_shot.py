@@ -1,7 +1,7 @@
 """`sceneprint eval few-shot`: adapters over a folder of classes, by the field's protocol."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -39,6 +39,24 @@ def eval_few_shot(
         bool,
         typer.Option("--multi-label", help="A picture may lie in the folders of several classes."),
     ] = False,
+    balance: Annotated[
+        str,
+        typer.Option("--balance", metavar="HOW", help="Rare classes: weights, sampling or smote."),
+    ] = "weights",
+    long_tail: Annotated[
+        bool,
+        typer.Option("--long-tail", help="Fewer and fewer shots a class, from the number to one."),
+    ] = False,
+    views: Annotated[
+        int,
+        typer.Option("--views", min=0, max=64, help="Cropped, mirrored, recoloured views a shot."),
+    ] = 0,
+    views_as: Annotated[
+        str,
+        typer.Option(
+            "--views-as", metavar="HOW", help="mean: one example with its picture; add: one more."
+        ),
+    ] = "mean",
     error_rate: Annotated[
         float,
         typer.Option("--error-rate", metavar="RATE", help="At which to say unsure."),
@@ -82,6 +100,10 @@ def eval_few_shot(
             adapters=adapter or None,
             labels=labels,
             multi_label=multi_label,
+            balance=cast(Any, balance),  # checked by what is called
+            long_tail=long_tail,
+            num_views=views,
+            views_as=cast(Any, views_as),
             error_rate=error_rate,
             cache=cache,
             progress=progress,

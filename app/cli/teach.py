@@ -55,6 +55,14 @@ def teach(
         str | None,
         typer.Option("--fusion", metavar="NAME", help="How they are joined.", show_default="early"),
     ] = None,
+    balance: Annotated[
+        str,
+        typer.Option(
+            "--balance",
+            metavar="HOW",
+            help="Rare classes: weights; of pictures alone also sampling or smote.",
+        ),
+    ] = "weights",
     error_rate: Annotated[
         float, typer.Option("--error-rate", metavar="RATE", help="At which it says unsure.")
     ] = 0.1,
@@ -83,6 +91,7 @@ def teach(
             error_rate=error_rate,
             modalities=names,
             fusion=fusion,
+            balance=balance,
             text_encoder=_text_encoder(text_encoder, device),
         )
     if as_json:

@@ -34,6 +34,8 @@ def test_measures_a_folder_of_classes(tmp_path: Path, capsys: pytest.CaptureFixt
         (["--adapter", "nothing"], "expected one of"),
         (["--labels", "nothing.txt"], "nothing.txt"),
         (["--error-rate", "2"], "error_rate"),
+        (["--balance", "luck"], "expected weights, sampling, smote"),
+        (["--views", "1", "--views-as", "sum"], "expected 0 to 64 as mean or add"),
     ],
 )
 def test_mistakes_are_explained(

@@ -43,7 +43,7 @@ def test_from_labels_to_answers(own: Path, capsys: pytest.CaptureFixture[str]) -
 
 def test_a_file_outside_of_the_library(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--library", str(own)]
-    method = ["--method", "anchored-probe", "--modalities", "picture"]
+    method = ["--method", "anchored-probe", "--modalities", "picture", "--balance", "smote"]
     assert run(["teach", "mine", "--group", "tint", *method, *arguments]) == 0
     film = write_film(own.parent / "other.mp4", flat_shot("red", 25))
     capsys.readouterr()
@@ -58,6 +58,10 @@ def test_a_file_outside_of_the_library(own: Path, capsys: pytest.CaptureFixture[
         (["teach", "mine", "--group", "nothing"], "there is: tint"),
         (["teach", "mine", "--group", "tint", "--method", "magic"], "expected one of"),
         (["teach", "mine", "--group", "tint", "--error-rate", "3"], "error_rate"),
+        (
+            ["teach", "mine", "--group", "tint", "--modalities", "picture", "--balance", "luck"],
+            "expected one of weights, sampling, smote",
+        ),
         (["teach", "mine", "--group", "tint", "--modalities", "smell"], "picture, sound, text"),
         (["teach", "mine", "--group", "tint", "--modalities", "sound"], "have no sound"),
         (["teach", "mine", "--group", "tint", "--fusion", "magic"], "expected one of attention"),

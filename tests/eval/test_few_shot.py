@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from adapters.few_shot import ADAPTERS, DEFAULT_ADAPTER
+from adapters.few_shot.imbalance import Balance
 from eval.few_shot import draw_shots, evaluate_few_shot
-from eval.picture_folders import read_picture_folders
+from eval.picture_folders import embed_pictures, read_picture_folders
+from eval.picture_views import Views, ViewsAs
 from retrieval.errors import InvalidInputError
 from tests.eval.picture_classes import make_classes
 from tests.fakes import FakeEncoder
@@ -89,3 +91,42 @@ def test_bad_options_are_named(tmp_path: Path) -> None:
         evaluate_few_shot(FakeEncoder(), data, num_shots=(0,))
     with pytest.raises(InvalidInputError, match="seeds"):
         evaluate_few_shot(FakeEncoder(), data, num_shots=(1,), num_seeds=0)
+
+
+def test_a_long_tail_goes_down_to_one_shot(tmp_path: Path) -> None:
+    pictures = read_picture_folders(make_classes(tmp_path, num_each=10))
+    drawn, test = draw_shots(pictures, (4, 9), seed=0, long_tail=True)
+    assert sorted(pictures.targets[drawn[9]].sum(axis=0).tolist()) == [1, 3, 9]
+    assert sorted(pictures.targets[drawn[4]].sum(axis=0).tolist()) == [1, 2, 4]
+    assert set(drawn[4]) < set(drawn[9])
+    assert len(test) == 30 - 13
+
+
+@pytest.mark.parametrize("balance", ["sampling", "smote"])
+def test_rare_classes_are_made_up_for(tmp_path: Path, balance: Balance) -> None:
+    data = make_classes(tmp_path / "colours")
+    report = evaluate_few_shot(
+        FakeEncoder(), data, num_shots=(4,), num_seeds=1, adapters=["linear-probe"],
+        balance=balance, long_tail=True,
+    )  # fmt: skip
+    assert report.scores("linear-probe", 4) == [100]
+    with pytest.raises(InvalidInputError, match="several labels at once"):
+        evaluate_few_shot(FakeEncoder(), data, multi_label=True, balance=balance)
+
+
+@pytest.mark.parametrize("how", ["mean", "add"])
+def test_views_of_the_shots(tmp_path: Path, how: ViewsAs) -> None:
+    pictures = read_picture_folders(make_classes(tmp_path / "colours", num_each=2))
+    views = Views(num_views=3, how=how)
+    encoder, rows = FakeEncoder(), np.array([0, 3])
+    seen = views.embed(pictures, rows.tolist(), encoder)
+    plain = embed_pictures(pictures, encoder)
+    made, targets = views.applied(rows, plain, pictures.targets, seen)
+    assert len(made) == len(targets) == (2 if how == "mean" else 8)
+    np.testing.assert_allclose(np.linalg.norm(made, axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(targets[:2], pictures.targets[rows])
+    np.testing.assert_array_equal(
+        targets.sum(axis=0), len(made) / 2 * pictures.targets[rows].sum(0)
+    )
+    with pytest.raises(InvalidInputError, match="got 65 views as 'mean'"):
+        Views(num_views=65, how="mean")

@@ -1,12 +1,20 @@
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
+from adapters.few_shot.base import Shots
+from adapters.few_shot.calibration import cross_fitted_logits
 from adapters.few_shot.imbalance import (
     MAX_POSITIVE_WEIGHT,
+    Balance,
     balanced_rows,
     balanced_weights,
+    rebalanced,
     smote,
 )
+from adapters.few_shot.nearest import NearestExamples
 
 
 def test_exclusive_weights_give_each_class_the_same_sum() -> None:
@@ -59,3 +67,42 @@ class TestSmote:
         filled, labels = smote(axes[[0, 0, 1]], np.array([0, 0, 1]), rng=np.random.default_rng(0))
         assert labels.tolist() == [0, 0, 1, 1]
         np.testing.assert_array_equal(filled[3], axes[1])
+
+
+@pytest.mark.parametrize("balance", ["sampling", "smote"])
+def test_every_class_gets_as_many_rows_as_the_largest(balance: Balance) -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(8, 4)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    targets = np.eye(3, dtype=np.float32)[[0, 0, 0, 0, 0, 1, 1, 2]]
+    made, labels = rebalanced(rows, targets, balance, rng=rng)
+    assert labels.sum(axis=0).tolist() == [5, 5, 5]
+    np.testing.assert_allclose(np.linalg.norm(made, axis=1), 1, atol=1e-5)
+    whole, same = rebalanced(rows, targets, "weights", rng=rng)
+    assert whole is rows
+    assert same is targets
+
+
+def test_rows_are_made_of_what_an_adapter_may_see() -> None:
+    """Held-out rows must not come back as copies: folds are drawn before rows are made."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(12, 64)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    shots = replace(
+        Shots.exclusive(rows, [0] * 9 + [1] * 3, text_weights=None, temperature=10.0),
+        balance="sampling",
+    )
+    held = cross_fitted_logits(NearestExamples, shots)
+    learned = NearestExamples.fit(shots).logits(rows)
+    assert learned.argmax(axis=1).tolist() == [0] * 9 + [1] * 3
+    assert held[9:, 1].max() < learned[9:, 1].min()
+
+
+def test_a_way_that_does_not_fit_is_refused() -> None:
+    rows, targets = np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32)
+    given: dict[str, Any] = {"embeddings": rows, "targets": targets, "text_weights": None}
+    given["temperature"] = 1.0
+    with pytest.raises(ValueError, match="expected one of weights, sampling, smote"):
+        Shots(**{**given, "balance": "luck"})
+    with pytest.raises(ValueError, match="several labels at once"):
+        Shots(**given, balance="smote", is_exclusive=False)
