@@ -21,10 +21,11 @@ from retrieval.errors import InvalidInputError, NotFoundError, OperationCancelle
 from retrieval.match_aligners import create_aligner
 from retrieval.match_calibration import load_calibration
 from retrieval.match_evidence import EvidenceScale
-from retrieval.match_finder import Finder
+from retrieval.match_finder import Finder, least_score
 from retrieval.match_finds import Find, to_matches, without_repeats
 from retrieval.match_query import QueryPictures
 from retrieval.match_reading import Suspect, open_suspect
+from retrieval.match_stills import Still
 from retrieval.match_views import QueryView
 from retrieval.sound_print import PRINT_VERSION
 from retrieval.types import Box, Match, MatchResult, Progress, ProgressCallback, Video
@@ -113,6 +114,7 @@ def match(
         aligner=create_aligner() if aligner is None else create_aligner(aligner),
         limits=limits,
         video_id=video_id,
+        min_score=0.0 if on_finds is not None else min_score,
     )
     run = _Run(suspect, finder, encoder, report)
     run.pictures()
@@ -170,12 +172,16 @@ class _Run:
         self._encoder = encoder
         self._notes: list[str] = []
         self._bars: dict[int, Box | None] = {}
+        self._shown: list[Match] = []
         self._heard: list[tuple[Video, SoundMatch]] = []
 
     def pictures(self) -> None:
         """Look at the pictures: whole, and in the frames found within them."""
         if not self._suspect.has_picture:
             self._notes.append("there is no picture: only the sound was compared")
+            return
+        if self._suspect.is_still:
+            self._still()
             return
         kept = QueryPictures(self._encoder.encode_pictures)
         try:
@@ -189,6 +195,13 @@ class _Run:
             }
         finally:
             kept.close()
+
+    def _still(self) -> None:
+        """Look for single frames that show the picture."""
+        (frame,) = self._suspect.frames(self._report.should_stop)
+        still = Still.of(frame.image, self._encoder.encode_pictures)
+        self._note_pictures(still.view)
+        self._shown = self._finder.still(self._suspect.path, still)
 
     def sounds(
         self, matcher: "SoundMatcher | None", min_seconds: float, catalog: Catalog, only: str | None
@@ -230,7 +243,8 @@ class _Run:
             bars=self._bars,
             calibration=load_calibration(),
         )
-        sure = [item for item in matches if item.score >= _least_score(item.ref_video, min_score)]
+        matches += self._shown
+        sure = [item for item in matches if item.score >= least_score(item.ref_video, min_score)]
         self._notes += _held_back(matches, min_score)
         shown = [item for item in sure if item.query_segment.duration_seconds >= min_seconds - 1e-6]
         if sure and not shown:
@@ -255,8 +269,8 @@ class _Run:
         """Say what a person should know about the suspect."""
         if self._suspect.is_still:
             self._notes.append(
-                "the query is a still image, and one picture is too little to tell a copy from "
-                "footage alike; `sceneprint search --image` ranks the shots that look like it"
+                "the query is a still image: a match rests on one picture, and a crop below half "
+                "of a side is not found; `sceneprint search --image` ranks the shots alike"
             )
         elif self._suspect.duration_seconds < SHORT_SECONDS:
             self._notes.append(
@@ -290,8 +304,3 @@ def _held_back(matches: Sequence[Match], min_score: float) -> list[str]:
         f"matches with {name} are left out below its own threshold of {threshold:g}"
         for name, threshold in sorted(names.items())
     ]
-
-
-def _least_score(video: Video, min_score: float) -> float:
-    """The video's own threshold, or else what is asked for."""
-    return min_score if video.match_threshold is None else video.match_threshold

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +17,14 @@ from retrieval.match_evidence import EvidenceScale, sharpened
 from retrieval.match_finds import Find
 from retrieval.match_query import Describe
 from retrieval.match_reference import ReferenceFrames
+from retrieval.match_stills import Still, find_still
 from retrieval.match_verify import Alignment, Verifier
 from retrieval.match_views import QueryView
 from retrieval.media.limits import MediaLimits
-from retrieval.types import EncoderId, FloatArray, Segment, Video
+from retrieval.types import EncoderId, FloatArray, Match, Segment, Video
 from retrieval.vectors import FrameVectors
 
-__all__ = ["Finder"]
+__all__ = ["Finder", "least_score"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +37,8 @@ WINDOW_SECONDS = 10.0
 SURE_SCORE, SURE_LAYOUT = 0.9, 0.9
 MIN_EXPLAINED = 0.8
 SLACK_SECONDS = 3.0
+FAR_BELOW = 0.4
+"""Share of the least score below which descriptors of decoded frames are not asked."""
 WORTH_KEEPING = 0.02
 """Least probability of a find that is worth remembering at all."""
 
@@ -63,6 +67,8 @@ class Finder:
         aligner: Finds runs.
         limits: Bounds on the references' files.
         video_id: Look only at this video.
+        min_score: What will be shown: of what is bound to stay far below it, nothing is decoded
+            for descriptors. 0 for all that is worth remembering.
     """
 
     def __init__(
@@ -77,10 +83,12 @@ class Finder:
         aligner: Aligner,
         limits: MediaLimits,
         video_id: str | None = None,
+        min_score: float = 0.0,
     ) -> None:
         self._catalog, self._vectors, self._encoder_id = catalog, vectors, encoder_id
         self._run, self._scale, self._calibration = run, scale, calibration
         self._aligner, self._limits, self._video_id = aligner, limits, video_id
+        self._min_score = min_score
         self._videos: dict[str, Video | None] = {}
         self._references: dict[str, ReferenceFrames | None] = {}
         self._stored: dict[str, tuple[NDArray[np.float64], FloatArray]] = {}
@@ -169,7 +177,13 @@ class Finder:
         )
         rows = task.view.between(task.run.query_start, task.run.query_end)
         rival = task.neighbours.rival(task.video.video_id, _forth(task.view, rows))
-        for alignment in verifier.confirm(task.run, rival=rival):
+        held = verifier.confirm(
+            task.run,
+            rival=rival,
+            calibration=self._calibration,
+            least=max(WORTH_KEEPING, FAR_BELOW * least_score(task.video, self._min_score)),
+        )
+        for alignment in held:
             evidence = verifier.evidence_along(alignment)
             signs = _signs(task, alignment, evidence)
             score = self._calibration.probability(signs)
@@ -202,6 +216,23 @@ class Finder:
 
     # --- the library
 
+    def still(self, path: Path, still: Still) -> list[Match]:
+        """The moments of films that show a still image, best first."""
+        return find_still(
+            path,
+            still,
+            vectors=self._vectors,
+            scale=self._scale,
+            opened=self._opened,
+            video_id=self._video_id,
+        )
+
+    def _opened(self, video_id: str) -> tuple[Video, ReferenceFrames] | None:
+        """A video and its file; None where either is gone."""
+        video = self._video(video_id)
+        ref = None if video is None else self._reference(video)
+        return None if video is None or ref is None else (video, ref)
+
     def _video(self, video_id: str) -> Video | None:
         if video_id not in self._videos:
             try:
@@ -230,6 +261,11 @@ class Finder:
                 ReferenceFrames(video.path, self._run, limits=self._limits) if is_there else None
             )
         return self._references[video.video_id]
+
+
+def least_score(video: Video, min_score: float) -> float:
+    """The video's own threshold, or else what is asked for."""
+    return min_score if video.match_threshold is None else video.match_threshold
 
 
 def _shared(segment: Segment, run: AlignedRun) -> float:

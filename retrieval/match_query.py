@@ -19,7 +19,7 @@ from retrieval.media.inner_frames import find_inner_frames, overlap
 from retrieval.media.letterbox import crop, find_bars
 from retrieval.types import Box, FloatArray
 
-__all__ = ["Describe", "QueryPictures"]
+__all__ = ["Describe", "QueryPictures", "crop_to", "shows_nothing", "steady_bars"]
 
 Picture = NDArray[np.uint8]
 _Item = tuple[int, float, Picture]
@@ -66,7 +66,7 @@ class _Track:
         rows = iter(run(fresh)) if fresh else iter(())
         for image, new in zip(images, is_new, strict=True):
             self.vectors.append(next(rows) if new else self.vectors[-1])
-            self.is_plain.append(_shows_nothing(image))
+            self.is_plain.append(shows_nothing(image))
         self.grids.extend(light_grids(images))
         self.side_grids.extend(light_grids([np.rot90(image) for image in images]))
         self.times.extend(times)
@@ -146,7 +146,7 @@ class QueryPictures:
         first = len(self._full.times)
         images = [frame.image for frame in block]
         places = list(range(first, first + len(block)))
-        bars = _steady_bars(images)
+        bars = steady_bars(images)
         cropped = [
             image if box is None else np.ascontiguousarray(crop_to(image, box))
             for image, box in zip(images, bars, strict=True)
@@ -207,7 +207,7 @@ def crop_to(image: Picture, box: Box) -> Picture:
     return image[top:bottom, left:right]
 
 
-def _steady_bars(images: Sequence[Picture]) -> list[Box | None]:
+def steady_bars(images: Sequence[Picture]) -> list[Box | None]:
     """The part without bars of each picture, where a neighbour has the same bars."""
     found = [find_bars(image) for image in images]
     boxes: list[Box | None] = []
@@ -230,7 +230,7 @@ def _steady_bars(images: Sequence[Picture]) -> list[Box | None]:
     return boxes
 
 
-def _shows_nothing(image: Picture) -> bool:
+def shows_nothing(image: Picture) -> bool:
     """Whether nearly all of a picture is without structure: black, a test card, a line of text."""
     small = Image.fromarray(image).convert("L").resize((160, 90), Image.Resampling.BOX)
     grey = np.asarray(small, dtype=np.float32)

@@ -80,6 +80,20 @@ class ReferenceFrames:
             rows.append(block.layouts(window)[inside])
         return np.concatenate(times), np.concatenate(rows)
 
+    def pictures(self, start: float, end: float) -> tuple[Times, list[Picture]]:
+        """Times (R,) and pictures without bars of the frames in `[start, end)`.
+
+        Raises:
+            MediaError: The file cannot be read.
+        """
+        times: list[Times] = [np.empty(0)]
+        images: list[Picture] = []
+        for block in self._blocks_of(start, end):
+            inside = np.flatnonzero((block.times >= start) & (block.times < end))
+            times.append(block.times[inside])
+            images += [block.images[place] for place in inside]
+        return np.concatenate(times), images
+
     def glimpses(self, near: Times, *, within: float) -> tuple[Times, list[LightSumsPart]]:
         """Every second frame within some seconds of some moments, to try windows on.
 

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.match_aligners.base import AlignedRun
+from retrieval.match_bounds import best_probability
+from retrieval.match_calibration import Calibration, num_distinct
 from retrieval.match_evidence import EvidenceScale
 from retrieval.match_lines import (
     SPEEDS,
@@ -117,13 +119,22 @@ class Verifier:
         self._ref = ref
         self._stored = ref_times, ref_vectors
 
-    def confirm(self, run: AlignedRun, *, rival: float) -> list[Alignment]:
+    def confirm(
+        self,
+        run: AlignedRun,
+        *,
+        rival: float,
+        calibration: Calibration | None = None,
+        least: float = 0.0,
+    ) -> list[Alignment]:
         """The parts of a run that hold, each with its own line: none, one, or a few after cuts.
 
         Args:
             run: What an aligner found.
             rival: Mean evidence there of the best other video. Where that is clearly more, layouts
                 must say that this one is copied as well.
+            calibration: What signs say; None not to ask.
+            least: What could not become this probable by descriptors is not decoded for them.
 
         Raises:
             MediaError: The reference cannot be read.
@@ -134,6 +145,8 @@ class Verifier:
         if covered >= 0.5 * (rows.stop - rows.start):
             return found
         if self._stored_evidence(run) < rival - MAX_BEHIND:
+            return found
+        if calibration and not found and self._at_best(run, rival, calibration) < least:
             return found
         other = self._by_descriptors(run)
         return found if other is None else [*_apart(found, other), other]
@@ -154,6 +167,23 @@ class Verifier:
         )
         finite = values[np.isfinite(values)]
         return float(finite.mean()) if len(finite) else 1.0
+
+    def _at_best(self, run: AlignedRun, rival: float, calibration: Calibration) -> float:
+        """A bound on the probability of what descriptors may find near a run."""
+        rows = self._view.between(run.query_start - MARGIN_SECONDS, run.query_end + MARGIN_SECONDS)
+        half = 0.5 * (run.query_end - run.query_start) + MARGIN_SECONDS
+        drift = half * max(run.line.speed * (_spread(run) - 1.0), abs(run.line.speed - 1.0))
+        return best_probability(
+            self._evidence(rows, self._stored[1]),
+            self._view.times[rows],
+            self._stored[0],
+            run,
+            calibration=calibration,
+            rival=rival,
+            reach=SLACK_SECONDS + drift + 2 * STORED_REACH,
+            num_distinct=num_distinct(self._view.layouts(rows)),
+            step_seconds=self._view.step_seconds,
+        )
 
     # --- by layouts
 
@@ -288,8 +318,7 @@ class Verifier:
         if self._ref is not None:  # stored frames are too far apart to be peaks
             similarity = peaked(similarity, OFF_PEAK_COST / 4)
         reach = STORED_REACH if self._ref is None else 0.5
-        spread = 1.2 if run.query_end - run.query_start > SURE_SPEED_SECONDS else 2.0
-        near = run.line.speed * np.geomspace(1 / spread, spread, 17)
+        near = run.line.speed * np.geomspace(1 / _spread(run), _spread(run), 17)
         speeds = np.unique(np.append(near, 1.0))
         if self._ref is None:
             speeds = np.array([run.line.speed])
@@ -335,6 +364,11 @@ class Verifier:
         values = self._scale.evidence(self._view.vectors[rows] @ vectors.T, self._bias[rows])
         values[self._view.is_plain[rows]] = np.nan
         return values
+
+
+def _spread(run: AlignedRun) -> float:
+    """By how many times the speed of a run may be off."""
+    return 1.2 if run.query_end - run.query_start > SURE_SPEED_SECONDS else 2.0
 
 
 def _apart(found: list[Alignment], other: Alignment) -> list[Alignment]:

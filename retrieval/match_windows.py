@@ -80,6 +80,7 @@ class _Search:
         is_off: NDArray[np.bool_],
     ) -> None:
         self._layouts, self._parts, self._is_off = layouts, parts, is_off
+        self._seen: dict[Window, FloatArray] = {}
 
     def best(self) -> Sight | None:
         """From coarse windows to fine ones; stronger crops only where mild ones do not do."""
@@ -107,7 +108,14 @@ class _Search:
 
     def _fit(self, window: Window, turn: Turn) -> float:
         """Mean of the better half of the frames, each at its best moment near the line."""
-        described = np.concatenate([sums.describe(window, at) for sums, at in self._parts])
-        likeness = self._layouts[turn] @ described.T
+        likeness = self._layouts[turn] @ self._described(window).T
         best = np.sort(np.where(self._is_off, -1.0, likeness).max(axis=1))
         return float(best[len(best) // 2 :].mean())
+
+    def _described(self, window: Window) -> FloatArray:
+        """Layouts (R, L) through a window, made once for all turns."""
+        if window not in self._seen:
+            self._seen[window] = np.concatenate(
+                [sums.describe(window, at) for sums, at in self._parts]
+            )
+        return self._seen[window]
