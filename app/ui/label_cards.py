@@ -21,7 +21,7 @@ def card(walk: LabelSession) -> str:
             can_undo=walk.can_undo,
             title="Every shot was looked at",
             text="Each shot here has a label of this group or was skipped. Learn again, choose "
-            "another group or film, or open the tab anew to see skipped shots.",
+            "another group or film, or reload the page to see skipped shots.",
             icon="done",
         )
     group = walk.queue.group
