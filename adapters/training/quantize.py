@@ -1,9 +1,9 @@
 """Turns a picture tower into integers of 8 bits: ONNX Runtime's static quantisation.
 
 Ranges of the activations are those of pictures that the user gives. Only convolutions become
-integers, with a scale for each output channel; pooling and head stay float32, for they hold
-little of the time and much of the precision. Weights take 7 of the 8 bits, because CPUs without
-VNNI add pairs of products in 16 bits, which 8 would overflow.
+integers, with a scale for each output channel; pooling and head compute in float32, for they hold
+little of the time and much of the precision, and are stored in float16. Weights take 7 of the 8
+bits, because CPUs without VNNI add pairs of products in 16 bits, which 8 would overflow.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from adapters.training.export import store_in_half
 from adapters.training.tower_file import widened
 
 __all__ = ["quantize_tower"]
@@ -68,6 +69,7 @@ def quantize_tower(
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
         )
+    store_in_half(target)
 
 
 class _Pictures:

@@ -225,3 +225,22 @@ def test_train_copy_without_pictures_says_so(
 ) -> None:
     assert run(["train", "copy", "--data", str(tmp_path / "absent"), "--work", str(tmp_path)]) == 2
     assert "no folder or archive" in capsys.readouterr().err
+
+
+def test_more_devices_than_there_are(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    arguments = ["--data", str(tmp_path), "--out", str(tmp_path / "out"), "--devices", "4000"]
+    assert run(["train", "builtin", *arguments]) == 2
+    assert "got 4000 devices, this machine has" in capsys.readouterr().err
+
+
+def test_batch_and_epochs_of_a_training() -> None:
+    pytest.importorskip("torch")
+    from app.cli.train_devices import builtin_config, copy_config
+
+    builtin = builtin_config(threads=1, batch=128, epochs=50)
+    assert (builtin.heads.batch, builtin.towers.batch, builtin.towers.epochs) == (128, 128, 50)
+    assert builtin.heads.epochs == 15
+    assert builtin_config(threads=2, batch=None, epochs=None).towers.batch == 256
+    copy = copy_config(threads=1, batch=None, epochs=7)
+    assert (copy.fit.batch, copy.fit.epochs) == (512, 7)
