@@ -85,5 +85,5 @@ def test_a_still_of_another_film_and_a_black_one_match_nothing(
 
 
 def test_one_picture_never_makes_certain() -> None:
-    assert still_probability(StillSigns(1.0, 1.0)) == 0.99
+    assert 0.95 < still_probability(StillSigns(1.0, 1.0)) <= 0.99
     assert still_probability(StillSigns(0.4, 0.2)) < 0.01
