@@ -216,7 +216,9 @@ def test_every_setting_is_documented_and_nothing_else() -> None:
     assert documented == list(_variables(Settings, "SCENEPRINT_"))
 
 
-@pytest.mark.parametrize("name", [*ADAPTERS, *FUSIONS, *SOUND_FAMILIES, *TEXT_FAMILIES, *BACKENDS, *RUNTIMES])
+@pytest.mark.parametrize(
+    "name", [*ADAPTERS, *FUSIONS, *SOUND_FAMILIES, *TEXT_FAMILIES, *BACKENDS, *RUNTIMES]
+)
 def test_every_registered_name_is_documented(name: str) -> None:
     assert f"`{name}" in _all_documents()
 

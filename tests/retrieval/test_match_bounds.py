@@ -4,7 +4,7 @@ import pytest
 from retrieval.match_aligners.base import AlignedRun
 from retrieval.match_bounds import best_probability
 from retrieval.match_calibration import Signs, load_calibration
-from retrieval.match_lines import Line
+from retrieval.match_lines import Line, Times
 from retrieval.types import FloatArray
 
 QUERY = np.arange(0.0, 6.0, 0.5)
@@ -12,7 +12,7 @@ REF = np.arange(0.0, 30.0)
 RUN = AlignedRun(Line(1.0, 10.0), 0.0, 5.5, 3.0, 12)
 
 
-def bound(evidence: FloatArray, ref_times: FloatArray = REF, rival: float = 0.4) -> float:
+def bound(evidence: FloatArray, ref_times: Times = REF, rival: float = 0.4) -> float:
     return best_probability(
         evidence,
         QUERY,
