@@ -49,5 +49,5 @@ def test_evidence_far_from_the_run_does_not_raise_it() -> None:
 
 
 @pytest.mark.parametrize("ref_times", [REF[:0], REF[10:11], REF * 2])
-def test_it_is_not_told_where_stored_frames_are_far_apart(ref_times: FloatArray) -> None:
+def test_it_is_not_told_where_stored_frames_are_far_apart(ref_times: Times) -> None:
     assert bound(np.zeros((len(QUERY), len(ref_times)), dtype=np.float32), ref_times) == 1.0
