@@ -48,7 +48,7 @@ def eval_active(
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Simulate labelling, least certain first against random and others.
+    """Simulate labelling: least certain first against random.
 
     The same pools, tests and adapter for all orders; the test is never labelled. DIR holds a folder
     for each class, or train and test with such folders.

@@ -97,7 +97,7 @@ def show_queue(
     library: LibraryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the shots to label next: examples of missing classes, then the least certain.
+    """List the shots to label next, the least certain first.
 
     Example: sceneprint labels queue light
     """

@@ -82,7 +82,7 @@ def import_labels(
     library: LibraryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring labels into the library: all of a file, or none and the reason with its line.
+    """Bring labels into the library: all of a file, or nothing.
 
     Reads CVAT XML, Pascal VOC, YOLO, COCO JSON, CSV, JSON lines, and folders of clips named by
     class. The films must be in the library; they are found by path, file name or stem.
@@ -111,7 +111,7 @@ def list_labels(
     library: LibraryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the groups and their classes, or the labels of one group or film.
+    """List groups and classes, or the labels of one group or film.
 
     Example: sceneprint labels list --group light
     """
@@ -189,7 +189,7 @@ def check_labels(
     library: LibraryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find what is doubtful in the library's labels, or in a file before it is imported.
+    """Find what is doubtful in labels of the library or a file.
 
     Unknown and misspelt classes, overlaps, empty segments, classes with one example, and footage
     that is on both sides of a split: the same shot, the same film, or shots that look the same.

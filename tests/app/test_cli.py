@@ -28,12 +28,14 @@ COMMANDS = (
     ["ingest"], ["list"], ["info"], ["remove"], ["search"], ["match"], ["classify"], ["serve"],
     ["threshold"], ["watch"], ["bank"], ["bank", "add"], ["bank", "list"], ["bank", "remove"],
     ["labels"], ["labels", "import"], ["labels", "list"], ["labels", "export"],
-    ["labels", "check"], ["labels", "remove"],
+    ["labels", "check"], ["labels", "remove"], ["labels", "group"], ["labels", "add"],
+    ["labels", "queue"],
     ["teach"], ["demo"], ["train"], ["train", "builtin"], ["train", "copy"],
     ["train", "sound"],
     ["bench"], ["bench", "ingest"], ["bench", "encode"], ["bench", "search"], ["bench", "match"],
     ["eval"], ["eval", "retrieval"], ["eval", "copy"], ["eval", "few-shot"],
-    ["eval", "classify"],
+    ["eval", "classify"], ["eval", "fusion"], ["eval", "active"],
+    ["compress"], ["compress", "int8"], ["compress", "prune"], ["compress", "distill"],
 )  # fmt: skip
 
 
@@ -54,7 +56,15 @@ class TestHelp:
         assert set(group.commands) == names
 
     def test_summaries_are_not_cut(self, shell: Shell) -> None:
-        for command in ((), ("bank",), ("bench",), ("train",), ("eval",)):
+        for command in (
+            (),
+            ("bank",),
+            ("bench",),
+            ("train",),
+            ("eval",),
+            ("labels",),
+            ("compress",),
+        ):
             assert "..." not in shell(*command, "--help").partition("Commands:")[2]
 
     def test_help_imports_nothing_heavy(self) -> None:
