@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.app.browser import FLAGS, command, find_browser, running_server
 
@@ -45,10 +45,17 @@ def address(
         yield address
 
 
-@pytest.fixture
-def page(chromium: Browser, address: str) -> Iterator[Page]:
-    """A fresh page; whatever it asks of another host or throws is a failure."""
+@pytest.fixture(scope="module")
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    """One for all pages, so that the interface's scripts are read once and then cached."""
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, address: str) -> Iterator[Page]:
+    """A fresh page; whatever it asks of another host or throws is a failure."""
     page = context.new_page()
     page.set_default_timeout(TIMEOUT_MS)
     expect.set_options(timeout=TIMEOUT_MS)
@@ -65,7 +72,7 @@ def page(chromium: Browser, address: str) -> Iterator[Page]:
     page.goto(address)
     expect(page.locator("#header")).to_contain_text("3")
     yield page
-    context.close()
+    page.close()
     assert foreign == []
     assert thrown == []
 
@@ -123,7 +130,7 @@ def test_search_in_chinese_within_one_film(page: Page) -> None:
 def test_search_by_clip(page: Page, b_clip: Path) -> None:
     page.get_by_text("Search by picture, clip or sound").click()
     page.locator("#search-clip input[type=file]").set_input_files(b_clip)
-    expect(page.locator("#search-clip")).to_contain_text("b.mp4")
+    expect(page.locator("#search-clip")).to_contain_text(FILE_B)
     page.locator("#search-go").click()
     expect(page.locator(".sp-hit").first).to_contain_text("world.mp4")
     expect(page.locator(".sp-hit").first).to_contain_text("clip #1")
