@@ -12,6 +12,7 @@ from app.cli.options import (
     JsonOption,
     LibraryOption,
     RuntimeOption,
+    SoundEncoderOption,
     open_or_temporary_engine,
 )
 from app.cli.teach import TextEncoderOption, classify_with
@@ -59,6 +60,7 @@ def classify(
     ] = False,
     library: LibraryOption = None,
     encoder: EncoderOption = None,
+    sound_encoder: SoundEncoderOption = None,
     runtime: RuntimeOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
@@ -83,6 +85,7 @@ def classify(
             text_encoder=text_encoder,
             library=library,
             encoder=encoder,
+            sound_encoder=sound_encoder,
             runtime=runtime,
             device=device,
             as_json=as_json,

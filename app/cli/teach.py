@@ -108,6 +108,7 @@ def classify_with(
     text_encoder: str | None,
     library: Path | None,
     encoder: str | None,
+    sound_encoder: str | None,
     runtime: str | None,
     device: Device | None,
     as_json: bool,
@@ -124,7 +125,13 @@ def classify_with(
             "classes and answers per shot"
         )
     with (
-        open_engine(library=library, encoder=encoder, runtime=runtime, device=device) as engine,
+        open_engine(
+            library=library,
+            encoder=encoder,
+            sound_encoder=sound_encoder,
+            runtime=runtime,
+            device=device,
+        ) as engine,
         stop_on_interrupt() as should_stop,
         shown_progress() as progress,
     ):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import run
+from retrieval.errors import InvalidInputError
 from tests.films import flat_shot, write_film
 
 CSV = (
@@ -76,3 +77,16 @@ def test_mistakes_are_explained(
 ) -> None:
     assert run([*arguments, "--library", str(own)]) == 2
     assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_named_sound_encoder_hears_the_film(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def refuse(**options: object) -> None:
+        asked.append(options["sound_encoder"])
+        raise InvalidInputError("enough is known")
+
+    monkeypatch.setattr("app.cli.teach.open_engine", refuse)
+    named = ["--sound-encoder", "clap:mine", "--library", str(own)]
+    assert run(["classify", "colours.mp4", "--adapter", "mine", *named]) == 2
+    assert asked == ["clap:mine"]
