@@ -1,15 +1,14 @@
 """How probable a run could become at best: what cannot count is not worth decoding films for."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from retrieval.match_aligners.base import AlignedRun
 from retrieval.match_calibration import Calibration, Signs
+from retrieval.match_lines import Times
 from retrieval.types import FloatArray
 
 __all__ = ["best_probability"]
 
-Times = NDArray[np.float64]
 MAX_GAP_SECONDS = 1.5
 """Between stored frames: with more, a frame may meet none, and means are over fewer."""
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from retrieval.catalog import Catalog
 from retrieval.errors import MediaError, NotFoundError
 from retrieval.match_aligners import AlignedRun, Aligner, EvidenceMatrix
+from retrieval.match_alignments import Alignment
 from retrieval.match_calibration import Calibration, Signs, num_distinct
 from retrieval.match_candidates import Candidate, Neighbours, find_candidates
 from retrieval.match_evidence import EvidenceScale, sharpened
@@ -18,7 +19,7 @@ from retrieval.match_finds import Find
 from retrieval.match_query import Describe
 from retrieval.match_reference import ReferenceFrames
 from retrieval.match_stills import Still, find_still
-from retrieval.match_verify import Alignment, Verifier
+from retrieval.match_verify import Verifier
 from retrieval.match_views import QueryView
 from retrieval.media.limits import MediaLimits
 from retrieval.types import EncoderId, FloatArray, Match, Segment, Video

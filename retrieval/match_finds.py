@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from retrieval.match_alignments import Alignment
 from retrieval.match_calibration import Calibration, Signs
 from retrieval.match_layout import FULL
 from retrieval.match_lines import Line
-from retrieval.match_verify import Alignment
 from retrieval.match_views import QueryView
 from retrieval.sound_match import SoundMatch
 from retrieval.types import Box, FloatArray, Match, MatchEdit, MatchEvidence, Segment, Video

@@ -17,6 +17,7 @@ __all__ = [
     "SPEEDS",
     "Line",
     "Run",
+    "Times",
     "along",
     "best_run",
     "fit_line",

@@ -7,91 +7,50 @@ are read off their similarities (see `match_lines`). Where layouts cannot agree 
 screen, a turned picture), descriptors of frames decoded around both ends have to do.
 """
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from retrieval.match_aligners.base import AlignedRun
+from retrieval.match_alignments import (
+    MAX_SPEED,
+    MIN_SPEED,
+    OFF_PEAK_COST,
+    REACH,
+    SLACK_SECONDS,
+    THRESHOLD,
+    Alignment,
+    aligned_near,
+    alignment_along,
+    layout_similarity,
+    overlap,
+    peaked,
+)
 from retrieval.match_bounds import best_probability
 from retrieval.match_calibration import Calibration, num_distinct
 from retrieval.match_evidence import EvidenceScale
-from retrieval.match_lines import (
-    SPEEDS,
-    Line,
-    Run,
-    along,
-    best_run,
-    fit_line,
-    moments,
-    run_along,
-    sharpest_line,
-)
+from retrieval.match_lines import SPEEDS, Line, Times, along, best_run, fit_line, sharpest_line
 from retrieval.match_reference import ReferenceFrames
 from retrieval.match_views import QueryView
 from retrieval.match_windows import Sight, best_sight
 from retrieval.types import FloatArray
 
-__all__ = ["Alignment", "Verifier"]
+__all__ = ["Verifier"]
 
-Times = NDArray[np.float64]
-MIN_SPEED, MAX_SPEED = 0.48, 2.08
-"""Fitting may move a line a little beyond the speeds that are tried; farther, it has slipped."""
-THRESHOLD = 0.45
-"""Similarity that neither speaks for a copy nor against it; unrelated films stay below it."""
 MIN_LAYOUT_SCORE = 0.55
 MIN_FRAMES = 3
-REACH = 0.3
-"""Seconds between a line and a reference frame that still count as meeting."""
 STORED_REACH = 0.75
 CHUNK_SECONDS = 10.0
 MARGIN_SECONDS = 3.0
 """Query beyond a run that is looked at as well."""
-OFF_PEAK_COST = 4.0
-"""Similarity lost for each unit by which a pair is below the best moment of its query frame."""
-MAX_OFF_PEAK = 0.5
 SURE_SPEED_SECONDS = 8.0
 """Runs that are shorter do not tell their speed before the reference is opened."""
-SLACK_SECONDS = 2.5
-"""How far a run's line may be off."""
 LONG_SECONDS = 40.0
 """Runs longer than this are looked at near both ends alone."""
 MAX_BEHIND = 0.1
 """Evidence by which another video may lead before descriptors alone are not asked."""
 MIN_REST_SECONDS = 1.5
 MAX_PARTS = 4
-
-
-@dataclass(frozen=True, eq=False)
-class Alignment:
-    """A run of query frames that shows the reference.
-
-    Attributes:
-        line: Where in the reference.
-        first: Place of the first query frame.
-        last: Place of the last query frame, inclusive.
-        similarities: (last - first + 1,) of each of these frames, in [0, 1]; NaN where it is flat.
-        moments: When each of them is on in the reference, in seconds, by its own similarity.
-        weights: How sure each moment is.
-        sight: How the query shows the reference.
-        seen_by: Which likeness `similarities` are of.
-    """
-
-    line: Line
-    first: int
-    last: int
-    similarities: FloatArray
-    moments: Times
-    weights: Times
-    sight: Sight
-    seen_by: Literal["layout", "descriptor"] = "layout"
-
-    @property
-    def score(self) -> float:
-        """Mean similarity in [0, 1]."""
-        finite = self.similarities[np.isfinite(self.similarities)]
-        return float(np.clip(finite.mean(), 0.0, 1.0)) if len(finite) else 0.0
 
 
 class Verifier:
@@ -200,7 +159,7 @@ class Verifier:
                 continue
             for direction in (1, -1):
                 part = self._extend(part, direction)
-            if any(_overlap(part, other) > 0.5 for other in found):
+            if any(overlap(part, other) > 0.5 for other in found):
                 continue
             found.append(part)
             begins, ends = self._view.times[part.first], self._view.times[part.last]
@@ -231,8 +190,8 @@ class Verifier:
             float(targets.max()) + SLACK_SECONDS + 1.0,
             sight.window,
         )
-        similarity = peaked(_similarity(layouts, described), OFF_PEAK_COST)
-        found = _aligned(similarity, times, ref_times, line, rows.start, sight)
+        similarity = peaked(layout_similarity(layouts, described), OFF_PEAK_COST)
+        found = aligned_near(similarity, times, ref_times, line, rows.start, sight)
         if found is None or found.score < MIN_LAYOUT_SCORE:
             return None
         return found if found.last - found.first + 1 >= MIN_FRAMES else None
@@ -269,7 +228,7 @@ class Verifier:
         )
         if len(ref_times) == 0:
             return None
-        similarity = peaked(_similarity(layouts, described), OFF_PEAK_COST)
+        similarity = peaked(layout_similarity(layouts, described), OFF_PEAK_COST)
         line = sharpest_line(
             similarity,
             times,
@@ -279,7 +238,7 @@ class Verifier:
             speeds=np.array([found.line.speed]),
             reach=REACH,
         )
-        return _alignment(similarity, times, ref_times, line, rows.start, found.sight)
+        return alignment_along(similarity, times, ref_times, line, rows.start, found.sight)
 
     def _touches(self, found: Alignment, more: Alignment, direction: int) -> bool:
         """Whether the new run goes on where the old one stopped (a second may be missing)."""
@@ -334,7 +293,7 @@ class Verifier:
         )
         if seed is None:
             return None
-        found = _alignment(
+        found = alignment_along(
             similarity, times, ref_times, seed.line, rows.start, Sight(), reach=reach
         )
         return None if found is None else replace(found, seen_by="descriptor")
@@ -373,94 +332,4 @@ def _spread(run: AlignedRun) -> float:
 
 def _apart(found: list[Alignment], other: Alignment) -> list[Alignment]:
     """Those that do not lie within another alignment."""
-    return [item for item in found if _overlap(item, other) <= 0.5]
-
-
-def _overlap(item: Alignment, other: Alignment) -> float:
-    shared = min(item.last, other.last) - max(item.first, other.first) + 1
-    return max(0, shared) / (item.last - item.first + 1)
-
-
-def _similarity(layouts: FloatArray, described: FloatArray) -> FloatArray:
-    """(Q, R) similarities; NaN where either frame is flat."""
-    query_flat, ref_flat = np.all(layouts == 0, axis=1), np.all(described == 0, axis=1)
-    flat = np.logical_or.outer(query_flat, ref_flat)
-    return np.where(flat, np.nan, layouts @ described.T).astype(np.float32)
-
-
-def peaked(similarity: FloatArray, cost: float) -> FloatArray:
-    """Similarity (Q, R) with pairs off the best moment of their query frame marked down.
-
-    In a quiet shot every moment resembles every other, and a wrong line through all of it would
-    gain more than the right one through its part.
-    """
-    if similarity.size == 0:
-        return similarity
-    peaks = np.max(np.nan_to_num(similarity, nan=-1.0), axis=1, keepdims=True)
-    lost = np.minimum(cost * (peaks - similarity), MAX_OFF_PEAK)
-    return np.asarray(similarity - lost, dtype=np.float32)
-
-
-def _aligned(
-    similarity: FloatArray,
-    times: Times,
-    ref_times: Times,
-    line: Line,
-    first: int,
-    sight: Sight,
-) -> Alignment | None:
-    """Search all speeds near a line, then sharpen what gains most."""
-    seed = best_run(
-        similarity,
-        times,
-        ref_times,
-        threshold=THRESHOLD,
-        reach=REACH,
-        near=line,
-        near_seconds=SLACK_SECONDS,
-    )
-    if seed is None:
-        return None
-    inside = slice(seed.first, seed.last + 1)
-    sharp = sharpest_line(
-        similarity[inside],
-        times[inside],
-        ref_times,
-        near=seed.line,
-        near_seconds=SLACK_SECONDS,
-        reach=REACH,
-    )
-    return _alignment(similarity, times, ref_times, sharp, first, sight)
-
-
-def _alignment(
-    similarity: FloatArray,
-    times: Times,
-    ref_times: Times,
-    line: Line,
-    first: int,
-    sight: Sight,
-    *,
-    reach: float = REACH,
-) -> Alignment | None:
-    """The run along a line, with the line fitted to it, and the run along that."""
-    fitted = _fitted(similarity, times, ref_times, line, reach)
-    fitted = None if fitted is None else _fitted(similarity, times, ref_times, fitted[0], reach)
-    if fitted is None or not MIN_SPEED <= fitted[0].speed <= MAX_SPEED:
-        return None
-    line, run, found, weights = fitted
-    inside = slice(run.first, run.last + 1)
-    values = along(similarity[inside], times[inside], ref_times, line, reach=reach)
-    return Alignment(line, first + run.first, first + run.last, values, found, weights, sight)
-
-
-def _fitted(
-    similarity: FloatArray, times: Times, ref_times: Times, line: Line, reach: float
-) -> tuple[Line, Run, Times, Times] | None:
-    """The run along a line, and the line, moments and weights that its frames give."""
-    run = run_along(similarity, times, ref_times, line, threshold=THRESHOLD, reach=reach)
-    if run is None:
-        return None
-    inside = slice(run.first, run.last + 1)
-    found, weights = moments(similarity[inside], times[inside], ref_times, line, reach=2 * reach)
-    return fit_line(times[inside], found, weights, near=line), run, found, weights
+    return [item for item in found if overlap(item, other) <= 0.5]
