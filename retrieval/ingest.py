@@ -24,19 +24,17 @@ from retrieval.errors import (
     OperationCancelled,
     SceneprintError,
 )
+from retrieval.ingest_record import FileTask, make_record
 from retrieval.ingest_scan import scan
-from retrieval.listening import HeardSound, listening
+from retrieval.listening import listening
 from retrieval.media.detectors import create_detector
 from retrieval.media.hashing import content_id
 from retrieval.media.info import MediaInfo
 from retrieval.media.limits import MediaLimits
 from retrieval.media.probe import probe
-from retrieval.media.subtitles import find_subtitles
-from retrieval.reading import Film, read_film
-from retrieval.scenes import group_scenes, longest_shot
+from retrieval.reading import read_film
 from retrieval.sound_print import PRINT_VERSION
 from retrieval.types import (
-    EncoderId,
     IngestOutcome,
     IngestSummary,
     Progress,
@@ -120,16 +118,6 @@ def ingest(
 
 
 @dataclass
-class _Task:
-    """A file that is not known by its place, size and time."""
-
-    path: Path
-    size_bytes: int
-    modified_ns: int
-    info: MediaInfo
-
-
-@dataclass
 class _Pace:
     """Seconds of film done and to do, over all files."""
 
@@ -203,7 +191,7 @@ class _Run:
         if self.should_stop is not None and self.should_stop():
             raise OperationCancelled("stopped between two files")
 
-    def _guarded(self, file: Path, work: Callable[[], _Task | None]) -> _Task | None:
+    def _guarded(self, file: Path, work: Callable[[], FileTask | None]) -> FileTask | None:
         """Do one file's work; what goes wrong with the file becomes its outcome."""
         try:
             return work()
@@ -219,7 +207,7 @@ class _Run:
             self._add(file, "failed", reason=reason)
         return None
 
-    def _look(self, file: Path) -> _Task | None:
+    def _look(self, file: Path) -> FileTask | None:
         """Done with a file that was not touched since it was ingested; else probe it."""
         stat = file.stat()
         known = self.catalog.find_by_stat(file, stat.st_size, stat.st_mtime_ns)
@@ -227,9 +215,9 @@ class _Run:
             self._add(file, "unchanged", known)
             return None
         self.pace.tell("scan", file.name)
-        return _Task(file, stat.st_size, stat.st_mtime_ns, probe(file, limits=self.limits))
+        return FileTask(file, stat.st_size, stat.st_mtime_ns, probe(file, limits=self.limits))
 
-    def _work(self, task: _Task) -> None:
+    def _work(self, task: FileTask) -> None:
         """Read a file that is not known by its place, unless its content is known."""
         started = time.monotonic()
         video_id = content_id(task.path, limits=self.limits, should_stop=self.should_stop)
@@ -251,7 +239,7 @@ class _Run:
             wall_seconds=time.monotonic() - started,
         )
 
-    def _known_content(self, task: _Task, known: Video) -> None:
+    def _known_content(self, task: FileTask, known: Video) -> None:
         """The same content is in the library: the file moved, was touched, or is a copy."""
         path = known.path
         if path != task.path and _is_still(path, known):
@@ -264,7 +252,7 @@ class _Run:
         self.catalog.relocate_video(known.video_id, task.path, task.size_bytes, task.modified_ns)
         self._add(task.path, "unchanged" if path == task.path else "moved", known)
 
-    def _read(self, task: _Task, video_id: str) -> VideoRecord:
+    def _read(self, task: FileTask, video_id: str) -> VideoRecord:
         encoder, copy_encoder = self.load_encoder(), self.load_copy_encoder()
         self.catalog.shot_vectors(encoder.id, video_id)  # refuses another encoder before the work
         self.catalog.frames(copy_encoder.id, video_id)
@@ -297,7 +285,7 @@ class _Run:
             sound = heard()
         heard_by = None if sound_encoder is None else sound_encoder.id
         ids = encoder.id, copy_encoder.id, heard_by
-        return _record(task, film, sound, video_id=video_id, encoders=ids, mode=self.shots)
+        return make_record(task, film, sound, video_id=video_id, encoders=ids, mode=self.shots)
 
     def _sound_encoder(self, info: MediaInfo) -> "SoundEncoder | None":
         """The sound encoder, where there is sound for it."""
@@ -339,59 +327,7 @@ class _Run:
         )
 
 
-def _record(
-    task: _Task,
-    film: Film,
-    sound: HeardSound,
-    *,
-    video_id: str,
-    encoders: tuple[EncoderId, EncoderId, EncoderId | None],
-    mode: ShotMode,
-) -> VideoRecord:
-    info = film.info
-    warnings = list(film.warnings)
-    if not info.has_picture:
-        warnings.append("no film in it: only its sound and subtitles can be used")
-    subtitles, problems = find_subtitles(task.path, info, video_id=video_id)
-    shots, scenes = group_scenes(film.shots, film.shot_vectors)
-    windows = sound.windows
-    video = Video(
-        video_id=video_id,
-        path=task.path,
-        size_bytes=task.size_bytes,
-        modified_ns=task.modified_ns,
-        duration_seconds=info.duration_seconds,
-        container=info.container,
-        width=info.width,
-        height=info.height,
-        rotation_degrees=info.rotation_degrees,
-        frame_rate=info.frame_rate,
-        video_codec=info.video_codec,
-        audio_codec=info.audio_codec,
-        sample_rate_hz=info.sample_rate_hz,
-        shot_mode=mode,
-        warnings=(*warnings, *problems, *sound.warnings),
-    )
-    return VideoRecord(
-        video=video,
-        shots=shots,
-        scenes=scenes,
-        subtitles=subtitles,
-        thumbnails=film.thumbnails,
-        shot_vectors=film.shot_vectors if len(film.shot_vectors) else None,
-        frame_times=film.frame_times if len(film.frame_times) else None,
-        frame_vectors=film.frame_copies if len(film.frame_copies) else None,
-        encoder=encoders[0] if len(film.shot_vectors) else None,
-        copy_encoder=encoders[1] if info.has_picture else None,
-        sound_print=sound.sound_print,
-        sound_print_version=PRINT_VERSION if info.audio_codec is not None else None,
-        shot_sounds=None if windows is None else windows.by_segment([s.segment for s in shots]),
-        sound_encoder=encoders[2] if windows is not None else None,
-        scene_keyframes=[longest_shot(shots, scene) for scene in scenes],
-    )
-
-
-def _refuse_changed(task: _Task) -> None:
+def _refuse_changed(task: FileTask) -> None:
     """A file that was written while it was read is no film yet.
 
     Raises:
