@@ -5,14 +5,10 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -20,42 +16,19 @@ from torch.nn import functional as F
 from adapters.alignment import ResidualHead
 from adapters.training import public
 from adapters.training.bert import Bert
-from adapters.training.cache import TextCache, cache_images, cache_sentences, cache_texts
 from adapters.training.checkpoint import Checkpoint
 from adapters.training.config import BuiltinConfig, Progress, Recall
 from adapters.training.efficientnet import EfficientNetLite
 from adapters.training.export import write_encoder
 from adapters.training.fit import Group, Rows, fit
-from adapters.training.pairs import Pairs, read_pairs
 from adapters.training.parallel import Workers
+from adapters.training.sides import Side, cache_sides, initial_networks
 from adapters.training.team import ALONE, Team
 from adapters.training.towers import ImageTower, TextTower
 
 START_SCALE = 20.0
 CHUNK = 32
 """Rows a worker takes at once: small enough for a core's cache."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Side:
-    """One set of pictures with everything cached about it.
-
-    Attributes:
-        maps: (views, N, h, w, C) float16, the input of the first tuned block.
-        captions: (M,) captions up to the first tuned layer.
-        sentences: (M, 512) multilingual sentence vectors.
-        rows: for each picture the numbers of its captions.
-    """
-
-    maps: NDArray[np.float16]
-    captions: TextCache
-    sentences: Tensor
-    rows: tuple[tuple[int, ...], ...]
-
-    def map_batch(self, pictures: Tensor, views: Tensor) -> Tensor:
-        """Returns (B, C, h, w) float32, channels last in memory."""
-        maps = torch.from_numpy(self.maps[views.numpy(), pictures.numpy()])
-        return maps.permute(0, 3, 1, 2).float()
 
 
 class Stages:
@@ -74,8 +47,10 @@ class Stages:
         self._config, self._recall, self._progress = config, recall, progress
         self._work_dir, self._workers, self._team = work_dir, workers, team
         self._generator = torch.Generator().manual_seed(config.seed)
-        network, text = self._initial_networks()
-        self._train, self._test = team.in_turn(lambda: self._sides(data_dir, network, text))
+        network, text = initial_networks(config)
+        self._train, self._test = team.in_turn(
+            lambda: cache_sides(data_dir, work_dir, config, network, text, progress)
+        )
         self._image, self._text = self._towers(network, text)
         self._image.to(team.device), self._text.to(team.device)
         self._multilingual = self._head(self._train.sentences.shape[1]).to(team.device)
@@ -248,52 +223,6 @@ class Stages:
     def _drawn(self, draw: Callable[..., Tensor], rows: int, width: int) -> Tensor:
         """This process's rows of what all draw alike for the whole batch."""
         return self._team.share(draw(rows * self._team.size, width, generator=self._generator))
-
-    def _sides(
-        self, data_dir: Path, network: EfficientNetLite, text: Bert
-    ) -> tuple[Side, Side | None]:
-        """Everything cached of the pictures to train on, and of the test split."""
-        split = self._config.test_split
-        train = self._cache(read_pairs(data_dir, "train"), "train", network, text)
-        if split is None:
-            return train, None
-        return train, self._cache(read_pairs(data_dir, split), split, network, text)
-
-    def _initial_networks(self) -> tuple[EfficientNetLite, Bert]:
-        config = self._config
-        if config.initial == "random":
-            return EfficientNetLite(config.image), Bert(config.text, dropout=config.text_dropout)
-        return (
-            public.load_image_network(config.image),
-            public.load_text_network(config.text, dropout=config.text_dropout),
-        )
-
-    def _cache(self, pairs: Pairs, split: str, network: EfficientNetLite, text: Bert) -> Side:
-        config = self._config
-        stage = f"cache {split}"
-        maps = cache_images(
-            pairs,
-            network,
-            self._work_dir / f"{split}.npy",
-            until_block=config.from_block,
-            num_views=config.num_views if split == "train" else 1,
-            size=config.size,
-            seed=config.seed,
-            progress=lambda done, total: self._progress(stage, done, total, {}),
-        )
-        flat = [caption for own in pairs.captions for caption in own]
-        captions = cache_texts(
-            flat,
-            text,
-            public.load_tokenizer(),
-            self._work_dir / f"{split}-captions.npz",
-            until_layer=config.from_layer,
-            max_length=config.max_length,
-        )
-        ends = np.cumsum([0, *(len(own) for own in pairs.captions)]).tolist()
-        rows = tuple(tuple(range(a, b)) for a, b in pairwise(ends))
-        sentences = cache_sentences(flat, self._work_dir / f"{split}-sentences.npz")
-        return Side(maps=maps, captions=captions, sentences=sentences, rows=rows)
 
     def _towers(self, network: EfficientNetLite, text: Bert) -> tuple[ImageTower, TextTower]:
         config = self._config
