@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.engine_parts import EngineParts
+from retrieval.engine_reading import EngineReading
 from retrieval.library_info import LibraryInfo, describe_library
 from retrieval.types import (
     Classification,
@@ -23,11 +23,7 @@ from retrieval.types import (
     Match,
     MatchResult,
     ProgressCallback,
-    Scene,
-    Segment,
-    Shot,
     ShotMode,
-    Subtitle,
     Unit,
     Video,
 )
@@ -46,7 +42,7 @@ __all__ = ["Engine", "LibraryInfo"]
 logger = logging.getLogger(__name__)
 
 
-class Engine(EngineParts):
+class Engine(EngineReading):
     """Ingest, search, match and classify over one library.
 
     Args:
@@ -259,52 +255,6 @@ class Engine(EngineParts):
         from retrieval.annotations import annotations
 
         return annotations(classifications, source=source, catalog=self.catalog)
-
-    # --- reading the library
-
-    def videos(self) -> list[Video]:
-        """All videos, in the order in which they were added."""
-        return self.catalog.videos()
-
-    def video(self, key: str) -> Video:
-        """One video by id, unique start of an id, path or unique file name.
-
-        Raises:
-            NotFoundError: None is meant, or several are; the message lists near names.
-        """
-        return self.catalog.resolve_video(key)
-
-    def shots(self, video_id: str) -> list[Shot]:
-        """The shots of a video, in order."""
-        return self.catalog.shots(self.video(video_id).video_id)
-
-    def scenes(self, video_id: str) -> list[Scene]:
-        """The scenes of a video, in order."""
-        return self.catalog.scenes(self.video(video_id).video_id)
-
-    def subtitles(self, video_id: str) -> list[Subtitle]:
-        """The subtitle lines of a video, in order."""
-        return self.catalog.subtitles(self.video(video_id).video_id)
-
-    def thumbnail(self, shot_id: int) -> bytes:
-        """The JPEG thumbnail of a shot.
-
-        Raises:
-            NotFoundError: There is no such shot, or it has no picture.
-        """
-        return self.catalog.thumbnail(shot_id)
-
-    def clip(self, video_id: str, segment: Segment) -> Path:
-        """A playable MP4 of a segment, cut into the library's bounded cache.
-
-        Raises:
-            InvalidInputError: The segment is empty, too long or outside the video.
-            NotFoundError: There is no such video, or its file is not where it was.
-            MediaError: The file cannot be read.
-        """
-        from retrieval.clips import cached_clip
-
-        return cached_clip(self.video(video_id), segment, cache=self.library / "cache" / "clips")
 
     def remove(self, key: str) -> Video:
         """Forget a video; its file stays where it is. Returns what was removed."""
