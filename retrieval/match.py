@@ -269,8 +269,8 @@ class _Run:
         """Say what a person should know about the suspect."""
         if self._suspect.is_still:
             self._notes.append(
-                "the query is a still image: a match rests on one picture, and a crop to less "
-                "than 75 % of a side is rarely found; `sceneprint search --image` ranks "
+                "the query is a still image: a match rests on one picture, and with a crop or a "
+                "caption about half are not found; `sceneprint search --image` ranks "
                 "the shots alike"
             )
         elif self._suspect.duration_seconds < SHORT_SECONDS:
