@@ -49,7 +49,7 @@ def int8(
     encoder: EncoderOption = None,
     pictures: PicturesOption = 200,
     held_out: HeldOutOption = 500,
-    floor: FloorOption = 0.85,
+    floor: FloorOption = 0.95,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -81,7 +81,7 @@ def prune(
     epochs: EpochsOption = 2,
     batch: BatchOption = 32,
     threads: ThreadsOption = 2,
-    floor: FloorOption = 0.85,
+    floor: FloorOption = 0.95,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -127,7 +127,7 @@ def distill(
     epochs: EpochsOption = 3,
     batch: BatchOption = 32,
     threads: ThreadsOption = 2,
-    floor: FloorOption = 0.85,
+    floor: FloorOption = 0.95,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
