@@ -129,9 +129,12 @@ def find_version(root: Path, name: str, version: int | None = None) -> Path:
         ValueError: the name cannot be one.
     """
     versions = list_versions(root, name)
-    if not versions or (version is not None and version not in versions):
-        known = ", ".join(map(str, versions)) or "none"
-        raise FileNotFoundError(f"found no adapter {name} version {version}, there is: {known}")
+    if not versions:
+        names = ", ".join(sorted(path.name for path in root.glob("*/") if path.is_dir()))
+        raise FileNotFoundError(f"found no adapter {name}, there is: {names or 'none'}")
+    if version is not None and version not in versions:
+        known = ", ".join(map(str, versions))
+        raise FileNotFoundError(f"found no version {version} of {name}, there is: {known}")
     return root / name / str(versions[-1] if version is None else version)
 
 
