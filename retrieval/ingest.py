@@ -32,6 +32,7 @@ from retrieval.media.hashing import content_id
 from retrieval.media.info import MediaInfo
 from retrieval.media.limits import MediaLimits
 from retrieval.media.probe import probe
+from retrieval.pace import Pace
 from retrieval.reading import read_film
 from retrieval.sound_print import PRINT_VERSION
 from retrieval.types import (
@@ -118,33 +119,6 @@ def ingest(
 
 
 @dataclass
-class _Pace:
-    """Seconds of film done and to do, over all files."""
-
-    report: ProgressCallback | None
-    started: float
-    total_seconds: float = 0.0
-    done_seconds: float = 0.0
-    read_seconds: float = 0.0
-    """Of the done ones, those that were decoded: what speed is measured on."""
-
-    def tell(self, stage: str, item: str, inside_seconds: float = 0.0) -> None:
-        """Report, `inside_seconds` into the present file."""
-        if self.report is None:
-            return
-        elapsed = time.monotonic() - self.started
-        read = self.read_seconds + inside_seconds
-        speed = read / elapsed if read > 0 and elapsed > 0 else None
-        done = min(self.done_seconds + inside_seconds, self.total_seconds)
-        left = (self.total_seconds - done) / speed if speed else None
-        self.report(
-            Progress(
-                stage, item, done, self.total_seconds, "s", elapsed, speed=speed, eta_seconds=left
-            )
-        )
-
-
-@dataclass
 class _Run:
     """One ingest."""
 
@@ -159,12 +133,12 @@ class _Run:
     should_stop: Callable[[], bool] | None
     outcomes: list[IngestOutcome] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
-    pace: _Pace = field(init=False)
+    pace: Pace = field(init=False)
     incomplete: set[str] = field(init=False)
     """Videos from before there were copy descriptors, sound prints or embeddings of sound."""
 
     def __post_init__(self) -> None:
-        self.pace = _Pace(self.progress, self.started)
+        self.pace = Pace(self.progress, self.started)
         without = self.catalog.videos_without_copies(sound_print_version=PRINT_VERSION)
         if self.load_sound_encoder is not None:
             without += self.catalog.videos_without_sounds()
