@@ -6,11 +6,8 @@ subtitles, thumbnails and vectors, so a library that was killed while writing op
 either whole or absent. Reading is safe from many threads and beside a writer.
 """
 
-import os
 import re
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -39,14 +36,15 @@ from retrieval.catalog_labels import (
     read_label,
     read_labels,
 )
-from retrieval.catalog_lock import WriterLock
 from retrieval.catalog_names import not_found
-from retrieval.catalog_reader import CatalogReader, CatalogTotals
+from retrieval.catalog_reader import CatalogTotals
 from retrieval.catalog_records import VideoRecord, path_to_bytes, row_to_video
+from retrieval.catalog_sets import CatalogSets, VectorSet
 from retrieval.catalog_sounds import ShotSounds, insert_shot_sounds, read_shot_sounds
 from retrieval.catalog_vectors import (
     EncoderKind,
     active_encoder,
+    check_encoder,
     drop_unused_encoders,
     insert_shot_vectors,
     read_shots,
@@ -56,18 +54,13 @@ from retrieval.errors import CatalogError, InvalidInputError
 from retrieval.label_types import Label, LabelledGroup
 from retrieval.types import EncoderId, FloatArray, Video
 
-__all__ = ["Catalog", "CatalogTotals", "VideoRecord"]
+__all__ = ["Catalog", "CatalogTotals", "VectorSet", "VideoRecord"]
 
 CATALOG_NAME = "catalog.sqlite3"
-LOCK_NAME = ".lock"
 
 
-class Catalog(CatalogReader):
+class Catalog(CatalogSets):
     """An open library; make one with `Catalog.open`, and close it or use it in a `with` block."""
-
-    def __init__(self, library: Path, pool: ConnectionPool) -> None:
-        super().__init__(library, pool)
-        self._lock = WriterLock(library / LOCK_NAME)
 
     @classmethod
     def open(cls, library: Path, *, create: bool = False) -> "Catalog":
@@ -104,16 +97,6 @@ class Catalog(CatalogReader):
         self.close()
 
     # Writing
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Keep other processes from writing during a longer work; every write takes this lock too.
-
-        Raises:
-            CatalogBusyError: Another process is writing; the message says which.
-        """
-        with self._lock.held():
-            yield
 
     def add_video(self, record: VideoRecord) -> list[int]:
         """Store a video with all that belongs to it, in one transaction.
@@ -184,7 +167,7 @@ class Catalog(CatalogReader):
     # Vectors and prints
 
     def encoder(self, kind: EncoderKind = "search") -> EncoderId | None:
-        """Return the encoder that made the library's vectors; None while there are none."""
+        """Return the encoder whose vectors the library uses; None while there are none."""
         with self._pool.reader() as connection:
             return active_encoder(connection, kind)
 
@@ -197,6 +180,7 @@ class Catalog(CatalogReader):
             EncoderMismatchError: The library holds vectors of another encoder.
         """
         with self._pool.reader() as connection:
+            check_encoder(connection, "search", encoder, library=self._library)
             return read_shots(connection, encoder, library=self._library, video_id=video_id)
 
     def shot_sounds(self, encoder: EncoderId, video_id: str | None = None) -> ShotSounds:
@@ -360,14 +344,3 @@ class Catalog(CatalogReader):
         """Check the whole file and return what is wrong with it; an empty list when it is sound."""
         with self._pool.reader() as connection:
             return problems(connection)
-
-    # Inside
-
-    @contextmanager
-    def _transaction(self) -> Iterator[tuple[sqlite3.Connection, int]]:
-        """Write under the lock, giving the library a new generation; all or nothing."""
-        with self._lock.held(), self._pool.writer() as connection:
-            cursor = connection.execute(
-                "INSERT INTO generations (token) VALUES (?)", (os.urandom(8).hex(),)
-            )
-            yield connection, int(cursor.lastrowid or 0)

@@ -49,10 +49,18 @@ class WriterLock:
 
     Threads of one process share it (SQLite orders their transactions); another process, or
     another opening of the library, is refused after a short wait.
+
+    Args:
+        path: The lock file, in the library.
+        doing: What the holder does to the library, for the message.
+        wait_seconds: How long the holder is waited for.
     """
 
-    def __init__(self, path: Path, *, wait_seconds: float = WAIT_SECONDS) -> None:
+    def __init__(
+        self, path: Path, doing: str = "written", *, wait_seconds: float = WAIT_SECONDS
+    ) -> None:
         self._path = path
+        self._doing = doing
         self._wait_seconds = wait_seconds
         self._mutex = threading.Lock()
         self._num_holders = 0
@@ -103,7 +111,7 @@ class WriterLock:
                 os.lseek(descriptor, 0, os.SEEK_SET)
                 holder = os.read(descriptor, 300).decode(errors="replace").strip()
                 raise CatalogBusyError(
-                    f"the library {self._path.parent} is being written by "
+                    f"the library {self._path.parent} is being {self._doing} by "
                     f"{holder or 'another process'}; wait until it is done, or stop it"
                 )
             time.sleep(_POLL_SECONDS)

@@ -198,6 +198,19 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             vectors BLOB NOT NULL)""",
         "INSERT INTO generations (token) VALUES (lower(hex(randomblob(8))))",
     ),
+    # 5: a library may hold the shots' vectors of several search encoders, of which one is in use;
+    # the active one of its kind. An earlier version would read all of them as one set.
+    (
+        # What the encoder was loaded by, where its name does not say it (a folder).
+        "ALTER TABLE encoders ADD COLUMN spec TEXT",
+        "CREATE UNIQUE INDEX one_active_encoder ON encoders (kind) WHERE is_active",
+        # Numbers of the first shot of each scene, as little-endian int32: scenes are grouped by
+        # embeddings, so each set has its own. NULL while those in the table scenes are of this set.
+        "ALTER TABLE shot_vectors ADD COLUMN scene_starts BLOB",
+        # What the encoder looked at: frames of the film, or the kept keyframes.
+        "ALTER TABLE shot_vectors ADD COLUMN source TEXT NOT NULL DEFAULT 'films'",
+        "INSERT INTO generations (token) VALUES (lower(hex(randomblob(8))))",
+    ),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

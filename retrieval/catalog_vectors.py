@@ -2,9 +2,11 @@
 
 float16 keeps 11 bits of each component: for a unit vector of any width the error of an inner
 product stays below 2^-11, far under what separates two neighbours, at half the space. A library
-has one encoder of each kind: for search (shots), for copies (frames) and for the shots' sound.
+uses one encoder of each kind: for search (shots), for copies (frames) and for the shots' sound;
+of search encoders it may keep the vectors of several (`catalog_sets`).
 """
 
+import shlex
 import sqlite3
 from pathlib import Path
 from typing import Literal
@@ -24,6 +26,7 @@ __all__ = [
     "damaged_vectors",
     "drop_unused_encoders",
     "encoder_row",
+    "find_encoder",
     "insert_shot_vectors",
     "read_shots",
     "vectors_to_blob",
@@ -35,9 +38,20 @@ EncoderKind = Literal["search", "copy", "sound"]
 def active_encoder(connection: sqlite3.Connection, kind: EncoderKind) -> EncoderId | None:
     """Return the encoder whose vectors the library holds; None while it holds none."""
     row = connection.execute(
-        "SELECT name, hash, dim FROM encoders WHERE kind = ? AND is_active LIMIT 1", (kind,)
+        "SELECT name, hash, dim, spec FROM encoders WHERE kind = ? AND is_active LIMIT 1", (kind,)
     ).fetchone()
-    return None if row is None else EncoderId(row["name"], row["hash"], row["dim"])
+    return None if row is None else EncoderId(*row)
+
+
+def find_encoder(
+    connection: sqlite3.Connection, kind: EncoderKind, encoder: EncoderId
+) -> int | None:
+    """Return the row id of an encoder, in use or not; None where the library has not met it."""
+    row = connection.execute(
+        "SELECT encoder_id FROM encoders WHERE kind = ? AND name = ? AND hash = ? AND dim = ?",
+        (kind, encoder.name, encoder.hash, encoder.dim),
+    ).fetchone()
+    return None if row is None else int(row[0])
 
 
 def check_encoder(
@@ -62,13 +76,13 @@ def encoder_row(
     Raises:
         EncoderMismatchError: The library holds vectors of another encoder.
     """
-    if not check_encoder(connection, kind, encoder, library=library):
-        connection.execute(
-            "INSERT INTO encoders (kind, name, hash, dim, is_active) VALUES (?, ?, ?, ?, 1)",
-            (kind, encoder.name, encoder.hash, encoder.dim),
-        )
+    check_encoder(connection, kind, encoder, library=library)
     row = connection.execute(
-        "SELECT encoder_id FROM encoders WHERE kind = ? AND is_active LIMIT 1", (kind,)
+        """INSERT INTO encoders (kind, name, hash, dim, is_active, spec) VALUES (?, ?, ?, ?, 1, ?)
+           ON CONFLICT (kind, name, hash, dim)
+           DO UPDATE SET is_active = 1, spec = coalesce(excluded.spec, spec)
+           RETURNING encoder_id""",
+        (kind, encoder.name, encoder.hash, encoder.dim, encoder.spec),
     ).fetchone()
     return int(row[0])
 
@@ -96,7 +110,9 @@ def insert_shot_vectors(
     encoder_id = encoder_row(connection, "search", record.encoder, library=library)
     if record.shot_vectors is not None and record.num_shot_vectors:
         connection.execute(
-            "INSERT INTO shot_vectors VALUES (?, ?, ?, ?, ?)",
+            """INSERT INTO shot_vectors
+                 (video_id, encoder_id, first_shot_id, num_vectors, vectors)
+               VALUES (?, ?, ?, ?, ?)""",
             (
                 record.video.video_id,
                 encoder_id,
@@ -110,10 +126,17 @@ def insert_shot_vectors(
 def read_shots(
     connection: sqlite3.Connection, encoder: EncoderId, *, library: Path, video_id: str | None
 ) -> tuple[NDArray[np.int64], FloatArray]:
-    """Return the ids (N,) int64 and embeddings (N, D) float32 of shots, of all videos or one."""
-    if not check_encoder(connection, "search", encoder, library=library):
+    """Return the ids (N,) int64 and embeddings (N, D) float32 of shots, of all videos or one.
+
+    Raises:
+        EncoderMismatchError: The library has vectors, but none of this encoder.
+    """
+    encoder_id = find_encoder(connection, "search", encoder)
+    if encoder_id is None:
+        check_encoder(connection, "search", encoder, library=library)
         return np.empty(0, np.int64), np.empty((0, encoder.dim), np.float32)
-    condition, values = ("", ()) if video_id is None else ("WHERE video_id = ?", (video_id,))
+    condition = "WHERE encoder_id = ?" + ("" if video_id is None else " AND video_id = ?")
+    values = (encoder_id,) if video_id is None else (encoder_id, video_id)
     query = f"SELECT coalesce(sum(num_vectors), 0) FROM shot_vectors {condition}"
     total = int(connection.execute(query, values).fetchone()[0])
     ids = np.empty(total, np.int64)
@@ -162,10 +185,16 @@ def _mismatch(
     library: Path, kind: EncoderKind, known: EncoderId, given: EncoderId
 ) -> EncoderMismatchError:
     option, what = _WORDS[kind]
+    change = "ingest the films into another library"
+    if kind == "search":
+        spec = shlex.quote(given.spec or given.name)
+        change = (
+            f"change the library with `sceneprint reindex --encoder {spec} --library {library}`"
+        )
     if known.name == given.name:
-        advice = "the weights or their preprocessing changed: ingest the films into a new library"
+        advice = f"the weights or their preprocessing changed: {change}"
     else:
-        advice = f"use {option} {known.name} here, or ingest the films into another library"
+        advice = f"use {option} {known.name} here, or {change}"
     return EncoderMismatchError(
         f"got {what} {_described(given)}, but the vectors in {library} were made by "
         f"{_described(known)}; vectors of two encoders cannot be compared; {advice}"

@@ -85,6 +85,8 @@ class EncoderId:
     hash: str
     """Of weights and preprocessing together, so that any change is a new encoder."""
     dim: int
+    spec: str | None = field(default=None, compare=False)
+    """The name that it was loaded by, where that is known; `name` mostly loads it too."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ import pytest
 
 from retrieval.catalog import Catalog
 from retrieval.catalog_schema import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
+from retrieval.catalog_sets import SetRow
 from retrieval.errors import CatalogError
+from retrieval.types import EncoderId
 from tests.retrieval.catalog_records import ENCODER, make_record, make_vectors
 
 
@@ -84,3 +86,23 @@ def test_rows_that_belong_to_nothing_are_not_carried_forward(tmp_path: Path) -> 
     connection.close()
     with pytest.raises(CatalogError, match="belong to nothing"):
         Catalog.open(tmp_path)
+
+
+def test_a_version_4_file_keeps_its_vectors_and_takes_a_second_set(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite3"
+    write_version_1(path)
+    connection = sqlite3.connect(path, isolation_level=None)
+    for statements in MIGRATIONS[1:4]:
+        for statement in statements:
+            connection.execute(statement)
+    connection.execute("PRAGMA user_version = 4")
+    connection.close()
+    other = EncoderId("fake:catalog/other", "ff", 3)
+    with Catalog.open(tmp_path) as catalog:
+        assert catalog.problems() == []
+        catalog.add_to_set(other, SetRow("vold", 1, make_vectors(2, dim=3), [0], "films"))
+        catalog.use_set(other)
+        catalog.use_set(ENCODER)
+        np.testing.assert_allclose(
+            catalog.shot_vectors(ENCODER)[1], make_vectors(2, seed=5), atol=1e-3
+        )
