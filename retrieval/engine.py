@@ -7,7 +7,7 @@ reads may come from several threads, and one writer at a time may ingest or remo
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -158,8 +158,8 @@ class Engine(EngineReading):
     ) -> MatchResult:
         """Find segments of the library's films in the file `query`; see `retrieval.match`.
 
-        What the `banks` of known non-matches explain is left out: all of them for None, none for
-        an empty list.
+        The query is read once for all. What the `banks` of known non-matches explain is left out:
+        all of them for None, none for an empty list.
 
         Raises:
             InvalidInputError: A value out of range.
@@ -168,43 +168,46 @@ class Engine(EngineReading):
             EncoderMismatchError: The library was made with another encoder.
             OperationCancelled: `should_stop` said so.
         """
-        from retrieval.banks import chosen_banks
-        from retrieval.match import match
+        from retrieval.banks import chosen_banks, without_known
+        from retrieval.match_description import describe_query
 
         names = chosen_banks(self.library, banks)
-        found = match(
+        describe = cache(
+            partial(
+                describe_query,
+                query,
+                encoder=self.copy_encoder,
+                limits=self.limits,
+                progress=progress,
+                should_stop=should_stop,
+            )
+        )
+        options: dict[str, Any] = {
+            "describe": describe,
+            "min_seconds": min_seconds,
+            "should_stop": should_stop,
+        }
+        found = self._match(query, min_score=min_score, video=video, progress=progress, **options)
+        known = {}
+        for name in names if found.matches else ():
+            with self.bank(name) as bank:
+                if bank.catalog.totals().num_videos:
+                    known[name] = bank._match(query, **options).matches
+        return without_known(found, known)
+
+    def _match(self, query: Path, **options: Any) -> MatchResult:
+        """Match a query with this library alone."""
+        from retrieval.match import match
+
+        return match(
             query,
             catalog=self.catalog,
             encoder=self.copy_encoder,
             vectors=self.frame_vectors,
             limits=self.limits,
-            min_score=min_score,
-            min_seconds=min_seconds,
-            video=video,
-            sounds=partial(self.library_sounds.find, should_stop=should_stop),
-            progress=progress,
-            should_stop=should_stop,
+            sounds=partial(self.library_sounds.find, should_stop=options["should_stop"]),
+            **options,
         )
-        return self._without_known(found, names, min_seconds, should_stop)
-
-    def _without_known(
-        self,
-        found: MatchResult,
-        names: Sequence[str],
-        min_seconds: float,
-        should_stop: Callable[[], bool] | None,
-    ) -> MatchResult:
-        """Leave out the matches that banks explain; a query without matches costs nothing."""
-        from retrieval.banks import without_known
-
-        known = {}
-        for name in names if found.matches else ():
-            with self.bank(name) as bank:
-                if bank.catalog.totals().num_videos:
-                    known[name] = bank.match(
-                        found.query_path, min_seconds=min_seconds, should_stop=should_stop
-                    ).matches
-        return without_known(found, known)
 
     def classify(
         self,

@@ -187,7 +187,7 @@ class EngineParts:
 
         with self._lock:
             if self._library_sounds is None:
-                self._library_sounds = LibrarySounds(self.catalog, limits=self.limits)
+                self._library_sounds = LibrarySounds(self.catalog)
             return self._library_sounds
 
     def warm_up(self) -> None:

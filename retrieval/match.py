@@ -9,26 +9,24 @@ Sound is matched beside, and each match gets the probability that it is a copy
 """
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retrieval.catalog import Catalog
-from retrieval.errors import InvalidInputError, NotFoundError, OperationCancelled
+from retrieval.errors import InvalidInputError, NotFoundError
 from retrieval.match_aligners import create_aligner
 from retrieval.match_calibration import load_calibration
+from retrieval.match_description import MatchReporter, QueryDescription, describe_query
 from retrieval.match_evidence import EvidenceScale
 from retrieval.match_finder import Finder, least_score
 from retrieval.match_finds import Find, to_matches, without_repeats
-from retrieval.match_query import QueryPictures
-from retrieval.match_reading import Suspect, open_suspect
-from retrieval.match_stills import Still
+from retrieval.match_reading import Suspect
 from retrieval.match_views import QueryView
-from retrieval.sound_print import PRINT_VERSION
-from retrieval.types import Box, Match, MatchResult, Progress, ProgressCallback, Video
+from retrieval.sound_print import PRINT_VERSION, SoundPrint
+from retrieval.types import Match, MatchResult, ProgressCallback, Video
 
 if TYPE_CHECKING:
     from retrieval.encoders.copy_base import CopyEncoder
@@ -43,8 +41,8 @@ MAX_NAMES = 3
 MOST = 0.8
 """Share of a query shorter than the least length that a match must have: its ends are rough."""
 
-SoundMatcher = Callable[[Path, float], "list[SoundMatch] | None"]
-"""From a query's path and the least seconds to what its sound matches; None for silence."""
+SoundMatcher = Callable[[SoundPrint, float], "list[SoundMatch]"]
+"""From a query's sound and the least seconds to what it matches."""
 
 
 def match(
@@ -58,6 +56,7 @@ def match(
     min_seconds: float = 2.0,
     video: str | None = None,
     aligner: str | None = None,
+    describe: Callable[[], QueryDescription] | None = None,
     sounds: SoundMatcher | None = None,
     on_finds: Callable[[Sequence[Find]], None] | None = None,
     progress: ProgressCallback | None = None,
@@ -77,6 +76,8 @@ def match(
             may match with most of it, and a very short one with any part.
         video: Look only for this video (id, start of an id, path or file name).
         aligner: Name of the temporal aligner; None for the default.
+        describe: Gives what was read of the query where it is matched more than once; None to
+            read it here.
         sounds: Matches the sound; None to look at pictures alone.
         on_finds: Given what pictures say, down to the least likely, for calibration.
         progress: Told in seconds of the query, then in places looked at.
@@ -102,8 +103,17 @@ def match(
             f"the library {catalog.library} holds no videos yet; add some with "
             "`sceneprint ingest PATH`"
         )
-    suspect = open_suspect(query, limits=limits)
-    report = _Reporter(query.name, progress, should_stop)
+    if describe is None:
+        describe = partial(
+            describe_query,
+            query,
+            encoder=encoder,
+            limits=limits,
+            listens=sounds is not None,
+            progress=progress,
+            should_stop=should_stop,
+        )
+    described = describe()
     finder = Finder(
         catalog=catalog,
         vectors=vectors,
@@ -116,11 +126,11 @@ def match(
         video_id=video_id,
         min_score=0.0 if on_finds is not None else min_score,
     )
-    run = _Run(suspect, finder, encoder, report)
+    run = _Run(described, finder, MatchReporter(query.name, progress, should_stop))
     run.pictures()
     if on_finds is not None:
         on_finds(finder.finds)
-    least = _least_seconds(suspect, min_seconds)
+    least = _least_seconds(described.suspect, min_seconds)
     run.sounds(sounds, least, catalog, video_id)
     if sounds is not None:
         run.note_incomplete(catalog, video_id)
@@ -135,89 +145,43 @@ def _least_seconds(suspect: Suspect, wanted: float) -> float:
     return wanted if length >= wanted else MOST * length
 
 
-@dataclass
-class _Reporter:
-    """Passes progress on and stops when asked to."""
-
-    item: str
-    progress: ProgressCallback | None
-    should_stop: Callable[[], bool] | None
-    started: float = field(default_factory=time.monotonic)
-
-    def __call__(self, stage: str, done: float, total: float, unit: str) -> None:
-        if self.should_stop is not None and self.should_stop():
-            raise OperationCancelled(f"stopped while matching {self.item}")
-        if self.progress is not None:
-            elapsed = time.monotonic() - self.started
-            speed = done / elapsed if unit == "s" and elapsed > 0 else None
-            left = elapsed * (total - done) / done if done > 0 else None
-            self.progress(
-                Progress(
-                    stage, self.item, done, total, unit, elapsed, speed=speed, eta_seconds=left
-                )
-            )
-
-    def places(self, done: int, total: int) -> None:
-        """Report places looked at."""
-        self("match", done, total, "places")
-
-
 class _Run:
-    """One match, from reading the suspect to its result."""
+    """One match, from a described query to its result."""
 
-    def __init__(
-        self, suspect: Suspect, finder: Finder, encoder: "CopyEncoder", report: _Reporter
-    ) -> None:
-        self._suspect, self._finder, self._report = suspect, finder, report
-        self._encoder = encoder
+    def __init__(self, query: QueryDescription, finder: Finder, report: MatchReporter) -> None:
+        self._query, self._finder, self._report = query, finder, report
         self._notes: list[str] = []
-        self._bars: dict[int, Box | None] = {}
         self._shown: list[Match] = []
         self._heard: list[tuple[Video, SoundMatch]] = []
 
     def pictures(self) -> None:
-        """Look at the pictures: whole, and in the frames found within them."""
-        if not self._suspect.has_picture:
+        """Look for the pictures: whole, and in the frames found within them."""
+        query = self._query
+        if query.plain is None:
             self._notes.append("there is no picture: only the sound was compared")
             return
-        if self._suspect.is_still:
-            self._still()
+        self._note_pictures(query.plain)
+        if query.still is not None:
+            self._shown = self._finder.still(query.suspect.path, query.still)
             return
-        kept = QueryPictures(self._encoder.encode_pictures)
-        try:
-            views = self._read(kept)
-            self._note_pictures(views[0])
-            self._finder.look(views, self._report.places)
-            self._finder.finds = without_repeats(self._finder.finds)
-            self._bars = {
-                place: kept.bars_at(find.segment.start_seconds)
-                for place, find in enumerate(self._finder.finds)
-            }
-        finally:
-            kept.close()
-
-    def _still(self) -> None:
-        """Look for single frames that show the picture."""
-        (frame,) = self._suspect.frames(self._report.should_stop)
-        still = Still.of(frame.image, self._encoder.encode_pictures)
-        self._note_pictures(still.view)
-        self._shown = self._finder.still(self._suspect.path, still)
+        self._finder.look(query.views, partial(self._report, "match", unit="places"))
+        self._finder.finds = without_repeats(self._finder.finds)
 
     def sounds(
         self, matcher: "SoundMatcher | None", min_seconds: float, catalog: Catalog, only: str | None
     ) -> None:
         """Match the sound, where there is any."""
-        info = self._suspect.info
-        if matcher is None or info is None or not info.has_sound:
-            if info is not None and not info.has_picture:
+        query = self._query
+        if matcher is None or not query.was_heard:
+            if not query.suspect.has_picture:
                 self._notes.append("the sound was not compared")
             return
-        self._report("match", 0, 0, "sound")
-        found = matcher(self._suspect.path, min_seconds)
-        if found is None:
+        self._notes += query.warnings
+        if query.sound is None:
             self._notes.append("the sound is silent throughout")
             return
-        for item in found:
+        self._report("match", 0, 0, unit="sound")
+        for item in matcher(query.sound, min_seconds):
             if only is None or item.video_id == only:
                 with suppress(NotFoundError):  # removed meanwhile
                     self._heard.append((catalog.video(item.video_id), item))
@@ -234,13 +198,13 @@ class _Run:
 
     def result(self, *, min_score: float, min_seconds: float) -> MatchResult:
         """All that was found, as asked for."""
-        suspect = self._suspect
+        suspect, finds = self._query.suspect, self._finder.finds
         matches = to_matches(
             suspect.path,
-            self._finder.finds,
+            finds,
             self._heard,
             duration_seconds=suspect.duration_seconds,
-            bars=self._bars,
+            bars=[self._query.bars_at(find.segment.start_seconds) for find in finds],
             calibration=load_calibration(),
         )
         matches += self._shown
@@ -257,33 +221,26 @@ class _Run:
             notes=tuple(dict.fromkeys(self._notes)),
         )
 
-    def _read(self, kept: QueryPictures) -> list[QueryView]:
-        total = self._suspect.duration_seconds
-        for number, frame in enumerate(self._suspect.frames(self._report.should_stop)):
-            if number % 8 == 0:
-                self._report("decode", frame.seconds, max(total, frame.seconds), "s")
-            kept.add(frame)
-        return kept.finish()
-
     def _note_pictures(self, plain: QueryView) -> None:
         """Say what a person should know about the suspect."""
-        if self._suspect.is_still:
+        suspect = self._query.suspect
+        if suspect.is_still:
             self._notes.append(
                 "the query is a still image: a match rests on one picture, and with a crop or a "
                 "caption about half are not found; `sceneprint search --image` ranks "
                 "the shots alike"
             )
-        elif self._suspect.duration_seconds < SHORT_SECONDS:
+        elif suspect.duration_seconds < SHORT_SECONDS:
             self._notes.append(
-                f"the query is only {self._suspect.duration_seconds:.1f} s long: a match rests on "
+                f"the query is only {suspect.duration_seconds:.1f} s long: a match rests on "
                 f"{len(plain)} frames"
             )
         if not plain.layouts(slice(None)).any():
             self._notes.append("the picture is black or one even tone throughout")
         elif plain.is_plain.all():
             self._notes.append("the picture shows next to nothing throughout")
-        if self._suspect.unreadable:
-            lost = sum(part.duration_seconds for part in self._suspect.unreadable)
+        if suspect.unreadable:
+            lost = sum(part.duration_seconds for part in suspect.unreadable)
             self._notes.append(f"{lost:.1f} s of the query could not be decoded")
 
 

@@ -118,7 +118,7 @@ def to_matches(
     sounds: Sequence[tuple[Video, SoundMatch]],
     *,
     duration_seconds: float,
-    bars: "dict[int, Box | None]",
+    bars: "Sequence[Box | None]",
     calibration: Calibration,
 ) -> list[Match]:
     """All matches, best first.
@@ -128,11 +128,11 @@ def to_matches(
         finds: What pictures say.
         sounds: What sound says.
         duration_seconds: Of the query.
-        bars: By place in `finds`, the part of the query without bars.
+        bars: Of each of `finds`, the part of the query without bars; None where it has none.
         calibration: What scores stand for.
     """
     pictures = [
-        _picture_match(path, find, duration_seconds, bars.get(place))
+        _picture_match(path, find, duration_seconds, bars[place])
         for place, find in enumerate(finds)
     ]
     merged = _merged(_joined(pictures), [_sound_match(path, *pair) for pair in sounds])

@@ -109,7 +109,8 @@ class QueryPictures:
         self._recent: list[_Item] = []
         self._full = _Track(None)
         self._inner: list[_Track] = []
-        self._bars: list[Box | None] = []
+        self.bars: list[Box | None] = []
+        """Of each frame so far, the picture without its bars; None where it has none."""
 
     def close(self) -> None:
         """Stop the thread."""
@@ -130,11 +131,6 @@ class QueryPictures:
         inner = [track.view() for track in self._inner if len(track.times) >= MIN_TRACK_FRAMES]
         return [self._full.view(), *inner]
 
-    def bars_at(self, seconds: float) -> Box | None:
-        """The picture without its bars at a time; None where it has none."""
-        place = int(np.searchsorted(np.asarray(self._full.times), seconds))
-        return self._bars[min(place, len(self._bars) - 1)]
-
     def _submit(self) -> None:
         while len(self._waiting) >= MAX_WAITING_BLOCKS:
             self._waiting.popleft().result()
@@ -151,7 +147,7 @@ class QueryPictures:
             image if box is None else np.ascontiguousarray(crop_to(image, box))
             for image, box in zip(images, bars, strict=True)
         ]
-        self._bars += bars
+        self.bars += bars
         times = [frame.seconds for frame in block]
         self._full.add(times, places, cropped, self._run)
         self._look_inside([*zip(places, times, images, strict=True)], bars)

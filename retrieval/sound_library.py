@@ -7,9 +7,6 @@ from pathlib import Path
 
 from retrieval.catalog import Catalog
 from retrieval.errors import CatalogError
-from retrieval.listening import listening
-from retrieval.media.limits import MediaLimits
-from retrieval.media.probe import probe
 from retrieval.sound_index import SoundIndex
 from retrieval.sound_match import SoundMatch, find_sound_matches
 from retrieval.sound_print import SoundPrint
@@ -20,19 +17,17 @@ logger = logging.getLogger(__name__)
 
 
 class LibrarySounds:
-    """Matches the sound of files with that of a library.
+    """Matches sounds with those of a library.
 
     The index lies in the library's `index` folder and carries the catalog's generation; one of
     another generation is made again from the prints.
 
     Args:
         catalog: The library.
-        limits: Bounds on files that are listened to.
     """
 
-    def __init__(self, catalog: Catalog, *, limits: MediaLimits | None = None) -> None:
+    def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._limits = limits
         self._index: tuple[str, SoundIndex] | None = None
         self._lock = threading.Lock()
 
@@ -51,23 +46,16 @@ class LibrarySounds:
 
     def find(
         self,
-        path: Path,
+        query: SoundPrint,
         min_seconds: float,
         *,
         should_stop: Callable[[], bool] | None = None,
-    ) -> list[SoundMatch] | None:
-        """Segments of the library's sound in a file's; None where it is silent throughout.
+    ) -> list[SoundMatch]:
+        """Segments of the library's sound in a query's.
 
         Raises:
-            MediaError: The file cannot be read.
             OperationCancelled: `should_stop` said so.
         """
-        info = probe(path) if self._limits is None else probe(path, limits=self._limits)
-        with listening(path, info, limits=self._limits, should_stop=should_stop) as heard:
-            made = heard().sound_print
-        if made is None:
-            return None
-        query = SoundPrint.from_bytes(made)
         return find_sound_matches(
             query, self.refresh(), min_seconds=min_seconds, should_stop=should_stop
         )

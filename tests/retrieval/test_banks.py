@@ -9,6 +9,8 @@ import pytest
 from retrieval.banks import bank_path, without_known
 from retrieval.engine import Engine
 from retrieval.errors import InvalidInputError, NotFoundError
+from retrieval.match_reading import Suspect, open_suspect
+from retrieval.media.limits import MediaLimits
 from retrieval.types import Match, MatchResult, Segment
 from tests import films
 from tests.app import made
@@ -62,14 +64,24 @@ def engine(tmp_path_factory: pytest.TempPathFactory, made_film: films.Film) -> I
         yield engine
 
 
-def test_a_bank_is_made_consulted_and_removed(engine: Engine, made_film: films.Film) -> None:
+def test_a_bank_is_made_consulted_and_removed(
+    engine: Engine, made_film: films.Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+
+    def counted(path: Path, *, limits: MediaLimits) -> Suspect:
+        read.append(path)
+        return open_suspect(path, limits=limits)
+
     assert engine.banks() == []
     assert engine.match(made_film.path).matches
     with engine.bank("片头", create=True) as bank:
         bank.ingest([made_film.path])
     assert [(info.name, info.num_videos) for info in engine.banks()] == [("片头", 1)]
 
+    monkeypatch.setattr("retrieval.match_description.open_suspect", counted)
     found = engine.match(made_film.path)
+    assert read == [made_film.path]  # once, for the library and the bank
     assert found.matches == ()
     assert "left out: known from the bank 片头" in found.notes[-1]
     assert engine.match(made_film.path, banks=[]).matches

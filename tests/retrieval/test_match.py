@@ -249,7 +249,7 @@ def test_films_that_cannot_be_compared_whole_are_named(
     old = library.catalog.video(library.add(b_clip))
     monkeypatch.setattr(Catalog, "videos_without_copies", lambda _self, **_options: [old])
     named = f"not compared whole, ingest again: {b_clip.name}"
-    assert named in library.match(b_clip, sounds=lambda _path, _least: []).notes
+    assert named in library.match(b_clip, sounds=lambda _sound, _least: []).notes
     assert named not in library.match(b_clip).notes
 
 
