@@ -43,17 +43,19 @@ class Encoder(ABC):
         hash: of weights and preprocessing together, so that any change is a new encoder.
         dim: D, the length of an embedding.
         batch_size: how many items go through the network at once.
+        spec: the name that `load_encoder` loaded it by; None where it was made otherwise.
     """
 
     name: str
     hash: str
     dim: int
     batch_size: int = 32
+    spec: str | None = None
 
     @property
     def id(self) -> EncoderId:
         """What is stored beside the vectors."""
-        return EncoderId(name=self.name, hash=self.hash, dim=self.dim)
+        return EncoderId(name=self.name, hash=self.hash, dim=self.dim, spec=self.spec)
 
     @abstractmethod
     def warm_up(self) -> None:
@@ -101,9 +103,12 @@ class PictureTextEncoder(TextEncoder):
 
     Attributes:
         temperature: factor on the cosines before a softmax over labels (CLIP's logit scale).
+        picture_side: pixels of the shorter side of what the network sees; None where it does not
+            say.
     """
 
     temperature: float
+    picture_side: int | None = None
 
     def encode_images(self, images: Sequence[Picture] | Picture) -> FloatArray:
         """Embed pictures of any sizes.

@@ -59,6 +59,7 @@ class BuiltinEncoder(PictureTextEncoder):
         self.name = manifest.name
         self.hash = manifest.hash()
         self.dim = manifest.dim
+        self.picture_side = min(manifest.image.size)
         self.temperature = manifest.temperature
         self._pictures = PictureNetwork(manifest, runtime=runtime, options=options)
         english, other = _choose_towers(manifest)

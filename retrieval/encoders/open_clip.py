@@ -61,6 +61,7 @@ class OpenClipEncoder(PictureTextEncoder):
         self._cache = TextCache()
         self.name = name
         self.hash = _hash(model, preprocessing, tokenizer)
+        self.picture_side = int(np.min(preprocessing["size"]))
         self.temperature = float(model.logit_scale.exp())
         self.dim = self._run_text(["dim"]).shape[1]
 

@@ -143,6 +143,15 @@ def _load(
     load: Callable[..., Encoder] = getattr(import_module(module_name), function_name)
     arguments: dict[str, Any] = {"runtime": runtime, "options": options}
     try:
-        return load(rest, **arguments)
+        encoder = load(rest, **arguments)
     except FileNotFoundError as exc:
         raise NotFoundError(f"{what} {name!r}: {exc}") from exc
+    encoder.spec = _from_anywhere(family_name, rest)
+    return encoder
+
+
+def _from_anywhere(family_name: str, rest: str) -> str:
+    """The name, with the path of a folder in it made absolute: a library keeps it."""
+    if not rest:
+        return family_name
+    return f"{family_name}:{Path(rest).absolute() if Path(rest).exists() else rest}"
