@@ -10,18 +10,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from retrieval.encoders.base import SoundTextEncoder
 from retrieval.encoders.runtime import RuntimeOptions
 from retrieval.encoders.text_cache import TextCache
-from retrieval.encoders.torch_weights import choose_torch_device, hash_tensors
+from retrieval.encoders.torch_weights import (
+    MAX_CHARACTERS,
+    choose_torch_device,
+    features,
+    first_line,
+    hash_tensors,
+)
 from retrieval.errors import InvalidInputError, MissingDependencyError, NotFoundError
 from retrieval.types import FloatArray
 
 __all__ = ["ClapEncoder", "load"]
-
-_MAX_CHARACTERS = 1000
 
 
 class ClapEncoder(SoundTextEncoder):
@@ -48,28 +50,20 @@ class ClapEncoder(SoundTextEncoder):
         return self._cache.encode(texts, self._run_text)
 
     def _run_text(self, texts: Sequence[str]) -> FloatArray:
-        import torch
-
-        short = [text[:_MAX_CHARACTERS] for text in texts]
+        short = [text[:MAX_CHARACTERS] for text in texts]
         tokens = self._tokenizer(short, padding=True, truncation=True, return_tensors="pt")
-        with torch.inference_mode():
-            rows = self._model.get_text_features(**tokens.to(self._device))
-        return _to_array(rows)
+        return features(self._model.get_text_features, **tokens.to(self._device))
 
     def _encode_sound_batch(self, sounds: Sequence[FloatArray]) -> FloatArray:
-        import torch
-
         # A sound longer than the network listens to is cut in its middle part, not at random, so
         # that the same sound always has the same embedding.
         longest = int(self._extractor.nb_max_samples)
         starts = [max(0, (len(sound) - longest) // 2) for sound in sounds]
         cut = [sound[at : at + longest] for sound, at in zip(sounds, starts, strict=True)]
-        features = self._extractor(
+        batch = self._extractor(
             cut, sampling_rate=self.sample_rate_hz, truncation="rand_trunc", return_tensors="pt"
         )
-        with torch.inference_mode():
-            rows = self._model.get_audio_features(**features.to(self._device))
-        return _to_array(rows)
+        return features(self._model.get_audio_features, **batch.to(self._device))
 
 
 def load(rest: str, *, runtime: str, options: RuntimeOptions) -> ClapEncoder:
@@ -101,7 +95,7 @@ def load(rest: str, *, runtime: str, options: RuntimeOptions) -> ClapEncoder:
         model = ClapModel.from_pretrained(rest, use_safetensors=True)
         processor = ClapProcessor.from_pretrained(rest)
     except Exception as exc:  # transformers and the hub raise many unrelated classes
-        message = f"clap:{rest} cannot be loaded: {(str(exc) or repr(exc)).splitlines()[0][:300]}"
+        message = f"clap:{rest} cannot be loaded: {first_line(exc)}"
         if Path(rest).is_dir():
             raise InvalidInputError(f"{message}; give a folder of a CLAP checkpoint") from exc
         raise NotFoundError(
@@ -109,9 +103,3 @@ def load(rest: str, *, runtime: str, options: RuntimeOptions) -> ClapEncoder:
             "folder here and load it as clap:/path/to/folder"
         ) from exc
     return ClapEncoder(f"clap:{rest}", model, processor, device=device)
-
-
-def _to_array(rows: Any) -> FloatArray:
-    """Features come as a tensor, or since transformers 5 inside an output object."""
-    tensor = getattr(rows, "pooler_output", rows)
-    return np.asarray(tensor.float().cpu().numpy())

@@ -21,16 +21,19 @@ from PIL import Image
 from retrieval.encoders.base import PictureTextEncoder
 from retrieval.encoders.runtime import RuntimeOptions
 from retrieval.encoders.text_cache import TextCache
-from retrieval.encoders.torch_weights import choose_torch_device, hash_tensors
+from retrieval.encoders.torch_weights import (
+    MAX_CHARACTERS,
+    choose_torch_device,
+    features,
+    first_line,
+    hash_tensors,
+)
 from retrieval.errors import InvalidInputError, MissingDependencyError, NotFoundError
 from retrieval.types import FloatArray
 
 __all__ = ["OpenClipEncoder", "load"]
 
 logger = logging.getLogger(__name__)
-
-_MAX_CHARACTERS = 1000
-"""Longer texts are cut before they are split into tokens: no network reads so far."""
 
 
 @dataclass(frozen=True)
@@ -69,21 +72,15 @@ class OpenClipEncoder(PictureTextEncoder):
         return self._cache.encode(texts, self._run_text)
 
     def _run_text(self, texts: Sequence[str]) -> FloatArray:
-        import torch
-
-        tokens = self._tokenizer([text[:_MAX_CHARACTERS] for text in texts]).to(self._device)
-        with torch.inference_mode():
-            rows = self._model.encode_text(tokens)
-        return np.asarray(rows.float().cpu().numpy())
+        tokens = self._tokenizer([text[:MAX_CHARACTERS] for text in texts])
+        return features(self._model.encode_text, tokens.to(self._device))
 
     def _encode_image_batch(self, images: Sequence[NDArray[np.uint8]]) -> FloatArray:
         import torch
 
         pictures = [Image.fromarray(np.ascontiguousarray(image)) for image in images]
         batch = torch.stack([self._transform(picture) for picture in pictures])
-        with torch.inference_mode():
-            rows = self._model.encode_image(batch.to(self._device))
-        return np.asarray(rows.float().cpu().numpy())
+        return features(self._model.encode_image, batch.to(self._device))
 
 
 def load(rest: str, *, runtime: str, options: RuntimeOptions) -> OpenClipEncoder:
@@ -172,11 +169,11 @@ def _create(open_clip: Any, source: _Source, device: str) -> tuple[Any, Any]:
         if source.is_local:
             raise InvalidInputError(
                 f"{source.tag or source.architecture} cannot be loaded as open_clip "
-                f"{source.architecture}: {_first_line(exc)}; give a checkpoint of that architecture"
+                f"{source.architecture}: {first_line(exc)}; give a checkpoint of that architecture"
             ) from exc
         raise NotFoundError(
             f"weights of open_clip {source.architecture}/{source.tag} cannot be fetched: "
-            f"{_first_line(exc)}; {_how_to_fetch(open_clip, source)}"
+            f"{first_line(exc)}; {_how_to_fetch(open_clip, source)}"
         ) from exc
 
 
@@ -217,7 +214,3 @@ def _hash(model: Any, preprocessing: dict[str, Any], tokenizer: Any) -> str:
     described = json.dumps(preprocessing, sort_keys=True, default=str)
     described += f" {type(tokenizer).__name__} {tokenizer.context_length}"
     return hash_tensors(model, hashlib.sha256(described.encode()))
-
-
-def _first_line(exc: Exception) -> str:
-    return (str(exc) or type(exc).__name__).splitlines()[0][:300]

@@ -43,6 +43,9 @@ FAMILIES: Mapping[str, Family] = {
     "open_clip": Family(
         "retrieval.encoders.open_clip:load", "open_clip:ViT-B-32/laion2b_s34b_b79k"
     ),
+    "transformers": Family(
+        "retrieval.encoders.transformers:load", "transformers:google/siglip2-base-patch16-224"
+    ),
 }
 """Pictures and text in one space."""
 
@@ -75,8 +78,9 @@ def load_encoder(
     Args:
         name: `family:architecture/tag`: `builtin` (shipped), `builtin:/path/to/folder` (trained
             by `sceneprint train builtin`), `onnx:/path/to/folder` (any folder that Sceneprint
-            exported, by `sceneprint compress` too), `open_clip:ViT-B-32/laion2b_s34b_b79k` or
-            `open_clip:ViT-B-32//path/to/checkpoint.pt`.
+            exported, by `sceneprint compress` too), `open_clip:ViT-B-32/laion2b_s34b_b79k`,
+            `open_clip:ViT-B-32//path/to/checkpoint.pt`, `transformers:ORG/REPO` or
+            `transformers:/path/to/folder`.
         runtime: what runs it: `auto` (the family's own choice), `onnxruntime` or `openvino`.
         device: `cpu`, `cuda`, `tensorrt`, or `auto` to let the runtime pick and log it.
         threads: within one call; None for all cores.

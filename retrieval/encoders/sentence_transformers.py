@@ -15,7 +15,7 @@ import numpy as np
 from retrieval.encoders.base import TextEncoder
 from retrieval.encoders.runtime import RuntimeOptions
 from retrieval.encoders.text_cache import TextCache
-from retrieval.encoders.torch_weights import choose_torch_device, hash_tensors
+from retrieval.encoders.torch_weights import choose_torch_device, first_line, hash_tensors
 from retrieval.errors import InvalidInputError, MissingDependencyError, NotFoundError
 from retrieval.types import FloatArray
 
@@ -83,7 +83,7 @@ def load(rest: str, *, runtime: str, options: RuntimeOptions) -> SentenceEncoder
             model_kwargs={"use_safetensors": True},
         )
     except Exception as exc:  # the package and the hub raise many unrelated classes
-        message = f"{name} cannot be loaded: {(str(exc) or repr(exc)).splitlines()[0][:300]}"
+        message = f"{name} cannot be loaded: {first_line(exc)}"
         if Path(rest).is_dir():
             raise InvalidInputError(f"{message}; give a folder that its `save` wrote") from exc
         raise NotFoundError(

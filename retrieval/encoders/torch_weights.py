@@ -1,14 +1,36 @@
-"""What the families that torch runs share: the device, and the hash of their tensors."""
+"""What the families that torch runs share: device, features as arrays, hashes, first words.
 
+torch is imported inside the functions: only who asks for such a family needs it.
+"""
+
+import hashlib
+import json
 import logging
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from retrieval.encoders.runtime import Device
 from retrieval.errors import InvalidInputError, MissingDependencyError
+from retrieval.types import FloatArray
 
-__all__ = ["choose_torch_device", "hash_tensors"]
+__all__ = [
+    "MAX_CHARACTERS",
+    "choose_torch_device",
+    "describe_tokenizer",
+    "features",
+    "first_line",
+    "hash_tensors",
+]
 
 logger = logging.getLogger(__name__)
+
+MAX_CHARACTERS = 1000
+"""Longer captions are cut before they become tokens: no network of captions reads so far."""
+
+_PROBE = "A red car, two dogs & 3 cafés; 两辆自行车 🚲"
+"""A text whose tokens tell apart tokenizers of the same words."""
 
 
 def choose_torch_device(torch: Any, device: Device) -> str:
@@ -32,6 +54,20 @@ def choose_torch_device(torch: Any, device: Device) -> str:
     return device
 
 
+def features(network: Callable[..., Any], *inputs: Any, **named_inputs: Any) -> FloatArray:
+    """Call a network without gradients.
+
+    Returns:
+        What it gives as a float32 array. Since transformers 5 the features lie in an output
+        object, projected into the common space.
+    """
+    import torch
+
+    with torch.inference_mode():
+        rows = network(*inputs, **named_inputs)
+    return np.asarray(getattr(rows, "pooler_output", rows).float().cpu().numpy())
+
+
 def hash_tensors(model: Any, digest: Any) -> str:
     """Add every tensor of a network, with its name, to a hash that holds the preprocessing.
 
@@ -48,3 +84,20 @@ def hash_tensors(model: Any, digest: Any) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return str(digest.hexdigest())
+
+
+def describe_tokenizer(tokenizer: Any) -> str:
+    """SHA-256 of what a tokenizer of transformers does, not of how its package writes it down.
+
+    The vocabulary and the tokens of one odd text: a new version of the package that cuts texts as
+    before leaves the hash, and with it the libraries, what they are.
+    """
+    vocabulary = sorted(tokenizer.get_vocab().items())
+    tokens = tokenizer(_PROBE, truncation=True, max_length=64)["input_ids"]
+    described = json.dumps([vocabulary, tokens])
+    return hashlib.sha256(described.encode()).hexdigest()
+
+
+def first_line(exc: Exception) -> str:
+    """The first line of a foreign error, which may be pages long."""
+    return (str(exc).strip() or type(exc).__name__).splitlines()[0][:300]
