@@ -155,6 +155,19 @@ class IngestBody(IngestForm):
     )
 
 
+class VideoBody(_Body):
+    """What can be changed of a film."""
+
+    model_config = _examples({"match_threshold": 0.9}, {"match_threshold": None})
+
+    match_threshold: float | None = Field(
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="least probability at which its copies are told; null: what the match asks for",
+    )
+
+
 class LabelBody(_Body):
     """A class on a shot, or on a segment of a film; one of the two."""
 

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request, Response
 from app.http.bodies import Body, Upload, body_schema, read_body
 from app.http.cursor import make_cursor, read_cursor
 from app.http.errors import ProblemError, problems
-from app.http.requests import IngestBody, IngestForm
+from app.http.requests import IngestBody, IngestForm, VideoBody
 from app.http.routes_jobs import JOB_RESPONSES, IdempotencyKey, WaitSeconds, answer_job
 from app.http.state import AppState, State
 from app.http.uploads import check_film
@@ -83,6 +83,20 @@ def get_shots(video_id: str, state: State) -> ShotsResult:
         shots=[ShotView.of_shot(shot, video) for shot in state.engine.shots(video.video_id)],
         scenes=[SceneView.of_scene(scene, video) for scene in state.engine.scenes(video.video_id)],
     )
+
+
+@router.patch(
+    "/v1/videos/{video_id}",
+    response_model=VideoView,
+    responses=problems(400, 403, 404, 422, 503),
+    summary="Set how surely a film must be matched",
+)
+def change_video(video_id: str, body: VideoBody, state: State) -> VideoView:
+    """Set a film's own threshold of matches in place of that of the match, or take it back."""
+    _refuse_read_only(state)
+    video = state.engine.video(video_id)
+    state.engine.catalog.set_match_threshold(video.video_id, body.match_threshold)
+    return VideoView.of(state.engine.video(video.video_id))
 
 
 @router.delete(

@@ -185,6 +185,9 @@ class TestVideos:
         for path in ("/v1/videos/zzz", "/v1/videos/zzz/shots"):
             assert assert_problem(client.get(path), 404)["instance"] == path
         assert_problem(client.delete("/v1/videos/zzz"), 404)
+        assert_problem(client.patch("/v1/videos/zzz", json={"match_threshold": 0.5}), 404)
+        assert_problem(client.patch("/v1/videos/zzz", json={"match_threshold": 1.5}), 422)
+        assert_problem(client.patch("/v1/videos/zzz", json={}), 422)
 
     def test_upload_ingest_search_remove(
         self, own_client: TestClient, tmp_path: Path, colour_film: films.Film
@@ -202,6 +205,11 @@ class TestVideos:
         stored = list((tmp_path / "library" / "uploads").rglob("*.mp4"))
         assert len(stored) == 1
         assert own_client.get(f"/v1/clips/{outcome['video_id']}?start=0&end=1").status_code == 200
+
+        for threshold in (0.9, None):
+            place, body = f"/v1/videos/{outcome['video_id']}", {"match_threshold": threshold}
+            assert own_client.patch(place, json=body).json()["match_threshold"] == threshold
+            assert own_client.get(place).json()["match_threshold"] == threshold
 
         again = own_client.post("/v1/videos?wait=30", files={"film": ("b.mp4", data)}).json()
         assert again["result"]["outcomes"][0]["status"] == "skipped"
@@ -243,6 +251,8 @@ class TestVideos:
     def test_a_server_that_may_not_change(self, library: Path) -> None:
         with client_of(library, settings=settings_of(server={"may_change": False})) as client:
             assert_problem(client.delete("/v1/videos/made.mp4"), 403)
+            kept = client.patch("/v1/videos/made.mp4", json={"match_threshold": 0.5})
+            assert_problem(kept, 403)
             assert_problem(client.post("/v1/videos", files={"film": b"x"}), 403)
 
 
