@@ -42,6 +42,7 @@ OPERATIONS = (
     "GET /v1/videos",
     "POST /v1/videos",
     "GET /v1/videos/{video_id}",
+    "PATCH /v1/videos/{video_id}",
     "DELETE /v1/videos/{video_id}",
     "GET /v1/videos/{video_id}/shots",
     "GET /v1/thumbnails/{shot_id}",
@@ -64,6 +65,7 @@ OPERATIONS = (
 
 ANY_NAME = (
     "GET /v1/videos/{video_id}",
+    "PATCH /v1/videos/{video_id}",
     "DELETE /v1/videos/{video_id}",
     "GET /v1/videos/{video_id}/shots",
     "DELETE /v1/jobs/{job_id}",
