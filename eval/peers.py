@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from retrieval.encoders.builtin import ASSETS
 from retrieval.encoders.manifest import read_manifest
-from retrieval.encoders.towers import pictures_to_batch
+from retrieval.encoders.preprocess import pictures_to_batch
 from retrieval.errors import MissingDependencyError
 
 __all__ = ["TorchBuiltin", "TorchClip", "naive_ingest"]

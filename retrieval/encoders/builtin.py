@@ -54,13 +54,16 @@ class BuiltinEncoder(PictureTextEncoder):
         runtime: str = "auto",
         options: RuntimeOptions | None = None,
     ) -> None:
-        runtime, options = check_runtime(runtime), options or RuntimeOptions()
+        options = options or RuntimeOptions()
         self.manifest = manifest = _read(folder or ASSETS)
+        runtime = check_runtime(_runtime_of(manifest) if runtime == "auto" else runtime)
         self.name = manifest.name
         self.hash = manifest.hash()
         self.dim = manifest.dim
         self.picture_side = min(manifest.image.size)
         self.temperature = manifest.temperature
+        if manifest.execution is not None and manifest.execution.batch is not None:
+            self.batch_size = manifest.execution.batch
         self._pictures = PictureNetwork(manifest, runtime=runtime, options=options)
         english, other = _choose_towers(manifest)
         networks = {
@@ -157,6 +160,11 @@ def _read(folder: Path) -> Manifest:
         raise NotFoundError(f"no encoder in {folder}: there is no manifest.json") from exc
     except ValueError as exc:
         raise InvalidInputError(str(exc)) from exc
+
+
+def _runtime_of(manifest: Manifest) -> str:
+    """What a folder was exported for; any runtime does for one that does not say."""
+    return "auto" if manifest.execution is None else manifest.execution.runtime
 
 
 def _choose_towers(manifest: Manifest) -> tuple[TextTower, TextTower]:

@@ -1,7 +1,8 @@
 """Reads `manifest.json`, which describes an encoder folder: networks, their input, their hashes.
 
-The folder is written by `sceneprint train builtin`; one lies in this package. What belongs to the
-weights travels with them: picture size, mean and deviation, temperature and file hashes.
+The folder is written by `sceneprint train builtin` (version 1; one lies in this package) or by
+`sceneprint export` (version 2, which can say how any CLIP-like wants its pictures and texts). What
+belongs to the weights travels with them: preprocessing, temperature, runtime and file hashes.
 """
 
 import hashlib
@@ -9,16 +10,34 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from retrieval.errors import MissingDependencyError
 
-__all__ = ["CopyTower", "ImageTower", "Manifest", "TextTower", "read_manifest"]
+__all__ = [
+    "FORMAT",
+    "CopyTower",
+    "Execution",
+    "ImageTower",
+    "Manifest",
+    "Precision",
+    "Resize",
+    "TextTower",
+    "read_manifest",
+]
 
-_FORMAT = "sceneprint-encoder"
-_VERSION = 1
+FORMAT = "sceneprint-encoder"
+_VERSIONS = (1, 2)
 _COPY_VERSION = 1
-_REPAIR = "install sceneprint again, or train the encoder again: sceneprint train builtin"
+_REPAIR = (
+    "copy the folder again, or make it again: sceneprint export, sceneprint train builtin; where "
+    "it is the shipped one, install sceneprint again"
+)
+
+Interpolation = Literal["bilinear", "bicubic"]
+Precision = Literal["fp32", "fp16", "bf16", "int8"]
+Resize = Literal["squash", "shortest", "longest"]
+_OLD_INPUTS = ("input_ids", "attention_mask")
 
 
 @dataclass(frozen=True)
@@ -28,18 +47,36 @@ class ImageTower:
     file: str
     input_name: str
     size: tuple[int, int]
-    """Height and width; pictures are squashed to it."""
+    """Height and width of what the network sees."""
     mean: tuple[float, float, float]
     """Of red, green, blue in [0, 1]; subtracted."""
     std: tuple[float, float, float]
     """Divided by, after the mean is subtracted."""
-    interpolation: Literal["bilinear", "bicubic"]
+    interpolation: Interpolation
+    resize: Resize = "squash"
+    """`squash` to the size; scale the `shortest` side to it and cut out the centre; scale the
+    `longest` side to it and fill up."""
+    edge: int | None = None
+    """Pixels the shortest side is scaled to before the cut; None for the size itself."""
+    crop: Literal["nearest", "down"] = "nearest"
+    """How half a pixel is rounded where the centre is cut out: to even, or down."""
+    fill: int = 0
+    """Grey level around a picture whose longest side was scaled."""
 
     def __post_init__(self) -> None:
         if min(self.size) < 1 or len(self.size) != 2 or min(self.std) <= 0:
             raise ValueError(f"got {self}, expected a size (H, W) and std above zero")
-        if self.interpolation not in ("bilinear", "bicubic"):
-            raise ValueError(f"got {self.interpolation = }, expected bilinear or bicubic")
+        for name, allowed in (("interpolation", Interpolation), ("resize", Resize)):
+            if getattr(self, name) not in get_args(allowed):
+                raise ValueError(
+                    f"got {name} {getattr(self, name)!r}, expected {' or '.join(get_args(allowed))}"
+                )
+        if self.crop not in ("nearest", "down") or not 0 <= self.fill <= 255:
+            raise ValueError(
+                f"got {self.crop = } and {self.fill = }, expected nearest or down, 0…255"
+            )
+        if self.edge is not None and (self.edge < 1 or self.resize != "shortest"):
+            raise ValueError(f"got {self.edge = }, expected pixels, and the resize 'shortest'")
 
 
 @dataclass(frozen=True)
@@ -54,8 +91,19 @@ class TextTower:
     """File of the tokenizer; None for `use-multilingual`, which brings its own."""
     max_length: int = 64
     """Tokens that are read; the rest of a text is cut off."""
+    inputs: tuple[str, ...] = _OLD_INPUTS
+    """What is fed: `input_ids`, and `attention_mask` where the network does not know by itself
+    what is padding."""
+    padding: Literal["batch", "full"] = "batch"
+    """Texts are filled up to the longest of their batch, or always to `max_length`."""
+    pad_id: int = 0
+    """Token that fills up."""
 
     def __post_init__(self) -> None:
+        if self.inputs not in (_OLD_INPUTS[:1], _OLD_INPUTS) or self.max_length < 1:
+            raise ValueError(f"got {self}, expected inputs {_OLD_INPUTS} and a length above zero")
+        if self.padding not in ("batch", "full") or self.pad_id < 0:
+            raise ValueError(f"got {self.padding = } and {self.pad_id = }, expected batch or full")
         if self.kind not in ("onnx-tokenizer", "use-multilingual"):
             raise ValueError(
                 f"got text {self.kind = }, expected onnx-tokenizer or use-multilingual"
@@ -88,6 +136,24 @@ class CopyTower:
             raise ValueError(f"got copy {self.dim = }, expected at least 1")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """What an exported folder was made for."""
+
+    runtime: str = "onnxruntime"
+    """Runs the networks unless another is asked for."""
+    precision: Precision = "fp32"
+    batch: int | None = None
+    """Pictures that the picture network always takes at once; None where any number goes."""
+
+    def __post_init__(self) -> None:
+        if self.precision not in get_args(Precision):
+            known = ", ".join(get_args(Precision))
+            raise ValueError(f"got {self.precision = }, expected one of {known}")
+        if self.batch is not None and self.batch < 1:
+            raise ValueError(f"got {self.batch = }, expected at least 1, or null for any")
+
+
 @dataclass(frozen=True)
 class Manifest:
     """All of `manifest.json` that is needed to encode."""
@@ -99,16 +165,29 @@ class Manifest:
     image: ImageTower
     texts: tuple[TextTower, ...]
     sha256: Mapping[str, str]
-    """Of every file that is named above."""
+    """Of every file that is named above, and of those that lie beside them."""
     copies: CopyTower | None = None
     """None for a folder that was made without a copy output."""
+    execution: Execution | None = None
+    """None for version 1, whose networks run anywhere in any batch."""
 
     def __post_init__(self) -> None:
         files = {self.image.file, *(text.file for text in self.texts)}
         files |= {text.tokenizer for text in self.texts if text.tokenizer is not None}
-        _check_files(files, self.sha256)
+        _check_files({*files, *self.sha256}, self.sha256)
         if not self.texts or self.dim < 1 or self.temperature <= 0:
             raise ValueError("expected a text tower, a dim of at least 1, a temperature above 0")
+
+    def checked_network(self, file: str) -> Path:
+        """`checked_path` of a network, after what lies beside it was compared too.
+
+        Beside it lie the files that begin with the same word: the weights of a large one.
+        """
+        stem = file.partition(".")[0]
+        for other in sorted(self.sha256):
+            if other != file and other.partition(".")[0] == stem:
+                self.checked_path(other)
+        return self.checked_path(file)
 
     def checked_path(self, file: str) -> Path:
         """Path of a file in the folder, after its bytes were compared with their hash.
@@ -143,6 +222,11 @@ class Manifest:
             *(self.image.interpolation, self.dim, self.name),
             *((text.languages, text.kind, text.file, text.max_length) for text in self.texts),
         ]
+        if self.execution is not None:  # what version 1 cannot say
+            image, execution = self.image, self.execution
+            towers += [image.resize, image.edge, image.crop, image.fill]
+            towers += [execution.runtime, execution.precision]
+            towers += [(text.inputs, text.padding, text.pad_id) for text in self.texts]
         described = json.dumps([towers, sorted(self.sha256.items())])
         return hashlib.sha256(described.encode()).hexdigest()
 
@@ -167,10 +251,10 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / "manifest.json"
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-        if raw.get("format") != _FORMAT or raw.get("version") != _VERSION:
+        if raw.get("format") != FORMAT or raw.get("version") not in _VERSIONS:
             raise ValueError(
                 f"got format {raw.get('format')!r} version {raw.get('version')!r}, "
-                f"expected {_FORMAT!r} version {_VERSION}"
+                f"expected {FORMAT!r} version {' or '.join(map(str, _VERSIONS))}"
             )
         return _parse(folder, raw)
     except (KeyError, TypeError, AttributeError, ValueError) as exc:
@@ -178,36 +262,49 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _parse(folder: Path, raw: Mapping[str, Any]) -> Manifest:
-    image = raw["image"]
-    if image.get("resize", "squash") != "squash":
-        raise ValueError(f"got resize {image['resize']!r}, expected 'squash'")
-    texts = tuple(
-        TextTower(
-            languages=tuple(text["languages"]),
-            kind=text["kind"],
-            file=text["file"],
-            tokenizer=text.get("tokenizer"),
-            max_length=int(text.get("max_length", 64)),
-        )
-        for text in raw["texts"]
-    )
-    height, width = image["size"]
+    is_old = raw["version"] == 1
+    if is_old and raw["image"].get("resize", "squash") != "squash":
+        raise ValueError(f"got resize {raw['image']['resize']!r} in version 1, expected 'squash'")
     return Manifest(
         folder=folder,
         name=str(raw["name"]),
         dim=int(raw["dim"]),
         temperature=float(raw["temperature"]),
-        image=ImageTower(
-            file=image["file"],
-            input_name=image["input_name"],
-            size=(int(height), int(width)),
-            mean=_three(image["mean"]),
-            std=_three(image["std"]),
-            interpolation=image["interpolation"],
-        ),
-        texts=texts,
+        image=_parse_image(raw["image"]),
+        texts=tuple(_parse_text(text) for text in raw["texts"]),
         sha256=dict(raw["sha256"]),
         copies=_parse_copies(raw.get("copy")),
+        execution=None if is_old else Execution(**raw["execution"]),
+    )
+
+
+def _parse_image(raw: Mapping[str, Any]) -> ImageTower:
+    height, width = raw["size"]
+    edge = raw.get("edge")
+    return ImageTower(
+        file=raw["file"],
+        input_name=raw["input_name"],
+        size=(int(height), int(width)),
+        mean=_three(raw["mean"]),
+        std=_three(raw["std"]),
+        interpolation=raw["interpolation"],
+        resize=raw.get("resize", "squash"),
+        edge=None if edge is None else int(edge),
+        crop=raw.get("crop", "nearest"),
+        fill=int(raw.get("fill", 0)),
+    )
+
+
+def _parse_text(raw: Mapping[str, Any]) -> TextTower:
+    return TextTower(
+        languages=tuple(raw["languages"]),
+        kind=raw["kind"],
+        file=raw["file"],
+        tokenizer=raw.get("tokenizer"),
+        max_length=int(raw.get("max_length", 64)),
+        inputs=tuple(raw.get("inputs", _OLD_INPUTS)),
+        padding=raw.get("padding", "batch"),
+        pad_id=int(raw.get("pad_id", 0)),
     )
 
 

@@ -12,14 +12,14 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from retrieval.encoders.manifest import ImageTower, Manifest, TextTower
+from retrieval.encoders.manifest import Manifest, TextTower
+from retrieval.encoders.preprocess import pictures_to_batch
 from retrieval.encoders.runtime import RuntimeOptions, Session, load_session
 from retrieval.errors import MissingDependencyError
 from retrieval.types import FloatArray
 
-__all__ = ["Once", "PictureNetwork", "TextNetwork", "load_text_network", "pictures_to_batch"]
+__all__ = ["Once", "PictureNetwork", "TextNetwork", "load_text_network"]
 
 Loaded = TypeVar("Loaded")
 
@@ -52,10 +52,11 @@ class PictureNetwork:
 
     def __init__(self, manifest: Manifest, *, runtime: str, options: RuntimeOptions) -> None:
         self._tower = manifest.image
+        self._batch = _static_batch(manifest)
         copies = manifest.copies
         self._session: Once[Session] = Once(
             lambda: load_session(
-                manifest.checked_path(manifest.image.file),
+                manifest.checked_network(manifest.image.file),
                 runtime=runtime,
                 options=options,
                 fragment=None if copies is None else manifest.checked_path(copies.file),
@@ -73,7 +74,8 @@ class PictureNetwork:
 
     def _run(self, images: Sequence[NDArray[np.uint8]]) -> list[FloatArray]:
         batch = pictures_to_batch(images, self._tower)
-        return self._session.get()({self._tower.input_name: batch})
+        outputs = self._session.get()({self._tower.input_name: _filled(batch, self._batch)})
+        return [rows[: len(batch)] for rows in outputs]
 
 
 class TextNetwork(Protocol):
@@ -90,28 +92,32 @@ class _TokenizerNetwork:
         self, manifest: Manifest, tower: TextTower, *, runtime: str, options: RuntimeOptions
     ) -> None:
         self._tower = tower
+        self._at_once = _texts_at_once(manifest)
         self._tokenizer = Once(lambda: _load_tokenizer(manifest, tower))
         # One sentence is too little to share out: a second thread gains nothing on an idle machine
         # and doubles the wait on a busy one.
         one_thread = replace(options, threads=options.threads or 1)
         self._session: Once[Session] = Once(
             lambda: load_session(
-                manifest.checked_path(tower.file), runtime=runtime, options=one_thread
+                manifest.checked_network(tower.file), runtime=runtime, options=one_thread
             )
         )
 
     def __call__(self, texts: Sequence[str]) -> FloatArray:
-        """Embed each text alone.
+        """Embed texts, as many at once as the network takes without changing its answers."""
+        at_once = self._at_once or len(texts)
+        parts = [texts[start : start + at_once] for start in range(0, len(texts), at_once)]
+        return np.concatenate(
+            [self._run([text[:_MAX_CHARACTERS] for text in part]) for part in parts]
+        )
 
-        An 8-bit network scales its numbers by the largest of the batch, so that a text would have
-        another embedding beside other texts (cosine down to 0.987); and on a CPU a batch, which
-        must be padded, is no faster.
-        """
-        return np.concatenate([self._one(text[:_MAX_CHARACTERS]) for text in texts])
-
-    def _one(self, text: str) -> FloatArray:
-        ids = np.array([self._tokenizer.get().encode(text).ids], dtype=np.int64)
-        return self._session.get()({"input_ids": ids, "attention_mask": np.ones_like(ids)})[0]
+    def _run(self, texts: Sequence[str]) -> FloatArray:
+        encoded = self._tokenizer.get().encode_batch(list(texts))
+        feeds = {
+            "input_ids": np.array([one.ids for one in encoded], dtype=np.int64),
+            "attention_mask": np.array([one.attention_mask for one in encoded], dtype=np.int64),
+        }
+        return self._session.get()({name: feeds[name] for name in self._tower.inputs})[0]
 
 
 class _UseNetwork:
@@ -143,32 +149,30 @@ def load_text_network(
     return _TokenizerNetwork(manifest, tower, runtime=runtime, options=options)
 
 
-def pictures_to_batch(images: Sequence[NDArray[np.uint8]], tower: ImageTower) -> FloatArray:
-    """Squash pictures to the network's size and scale their values.
+def _static_batch(manifest: Manifest) -> int | None:
+    return None if manifest.execution is None else manifest.execution.batch
 
-    Args:
-        images: N pictures, each (H, W, 3) uint8 RGB.
-        tower: size, mean, deviation and interpolation.
 
-    Returns:
-        (N, 3, height, width) float32, (x / 255 - mean) / std.
+def _texts_at_once(manifest: Manifest) -> int | None:
+    """How many texts go through a text network together; None for a whole batch.
+
+    An 8-bit network scales its numbers by the largest of the batch, so that a text would have
+    another embedding beside other texts (cosine down to 0.987). Nothing says of a folder of version
+    1 in how many bits it computes; on a CPU its batches, which must be padded, are no faster.
     """
-    height, width = tower.size
-    resample = Image.Resampling[tower.interpolation.upper()]
-    factor = (1.0 / (255.0 * np.array(tower.std))).astype(np.float32)[:, None, None]
-    shift = (-np.array(tower.mean) / np.array(tower.std)).astype(np.float32)[:, None, None]
-    batch = np.empty((len(images), 3, height, width), dtype=np.float32)
-    for row, image in zip(batch, images, strict=True):
-        if image.shape[:2] != (height, width):
-            small = Image.fromarray(np.ascontiguousarray(image)).resize((width, height), resample)
-            image = np.asarray(small)
-        np.multiply(image.transpose(2, 0, 1), factor, out=row)
-        row += shift
-    return batch
+    execution = manifest.execution
+    return 1 if execution is None or execution.precision == "int8" else None
+
+
+def _filled(rows: NDArray[Any], batch: int | None) -> NDArray[Any]:
+    """Repeat the last row up to the one number of rows that a static network takes."""
+    if batch is None or len(rows) == batch:
+        return rows
+    return np.concatenate([rows, np.repeat(rows[-1:], batch - len(rows), axis=0)])
 
 
 def _load_tokenizer(manifest: Manifest, tower: TextTower) -> Any:
-    """A `tokenizers.Tokenizer` that cuts at `max_length` and does not pad."""
+    """A `tokenizers.Tokenizer` that cuts and fills up as the tower says."""
     from tokenizers import Tokenizer
 
     assert tower.tokenizer is not None
@@ -178,7 +182,8 @@ def _load_tokenizer(manifest: Manifest, tower: TextTower) -> Any:
     except Exception as exc:  # it raises plain Exception
         raise ValueError(f"{path} is not a tokenizer: {exc}") from exc
     tokenizer.enable_truncation(tower.max_length)
-    tokenizer.no_padding()
+    length = tower.max_length if tower.padding == "full" else None
+    tokenizer.enable_padding(pad_id=tower.pad_id, length=length)
     return tokenizer
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from retrieval.encoders import load_encoder
 from retrieval.encoders.builtin import BuiltinEncoder
 from retrieval.encoders.manifest import ImageTower, read_manifest
-from retrieval.encoders.towers import pictures_to_batch
+from retrieval.encoders.preprocess import pictures_to_batch
 from retrieval.errors import InvalidInputError, MissingDependencyError, NotFoundError
 from tests.retrieval.encoders.conformance import PictureTextConformance
 from tests.retrieval.encoders.tiny_folder import SIZE, write_tiny_encoder

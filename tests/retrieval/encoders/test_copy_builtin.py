@@ -14,8 +14,8 @@ from retrieval.encoders.builtin import ASSETS, BuiltinEncoder
 from retrieval.encoders.copy_builtin import BuiltinCopyEncoder
 from retrieval.encoders.copy_registry import load_copy_encoder
 from retrieval.encoders.manifest import read_manifest
+from retrieval.encoders.preprocess import pictures_to_batch
 from retrieval.encoders.runtime import load_session
-from retrieval.encoders.towers import pictures_to_batch
 from retrieval.errors import InvalidInputError, MissingDependencyError
 from retrieval.types import FloatArray
 from tests import films
