@@ -4,13 +4,13 @@ Held out are the `dev` split where the folder is laid out like Flickr8k (its cap
 queries), else a fifth of the pictures, drawn with a fixed seed, at most as many as asked for.
 """
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from adapters.encoder_folder import replaced
 from adapters.training.compress import Original
 from adapters.training.compress_export import add_figures
 from adapters.training.config import Progress
@@ -72,9 +72,7 @@ def compress(
     original = Original(
         name=encoder.name, hash=encoder.hash, folder=folder, embed=encoder.encode_images
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".compress-") as name:
-        made = Path(name) / "encoder"
+    with replaced(out) as made:
         make(original, lessons.pictures, made, progress)
         progress("measure", 0, 1, {})
         smaller = load_folder(str(made), runtime="auto", options=RuntimeOptions())
@@ -87,7 +85,6 @@ def compress(
                 f"{compared.table.text()}"
             )
         add_figures(made, compared.figures)
-        _replace(made, out)
     return compared.table
 
 
@@ -118,12 +115,3 @@ def read_lessons(data: Path, *, num_held_out: int) -> Lessons:
 def _shuffled(pictures: Sequence[bytes]) -> list[bytes]:
     order = np.random.default_rng(SEED).permutation(len(pictures))
     return [pictures[row] for row in order]
-
-
-def _replace(made: Path, out: Path) -> None:
-    """Put a finished folder in the place of an older one, which is gone only then."""
-    if out.exists():
-        if not (out / "manifest.json").is_file():
-            raise ValueError(f"{out} is there and no encoder folder; give another --out")
-        out.rename(made.with_name("older"))
-    made.rename(out)

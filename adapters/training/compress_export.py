@@ -6,7 +6,6 @@ under `compressed` what was done, to what, and what was measured.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
@@ -15,8 +14,8 @@ from typing import Any
 
 import torch
 
+from adapters.encoder_folder import MANIFEST, replaced, sha256_of, write_json
 from adapters.training.cache import export_onnx
-from adapters.training.copy_export import replaced
 from adapters.training.export import store_in_half
 from adapters.training.towers import ImageTower
 
@@ -51,7 +50,7 @@ def write_compressed(
         OSError: a file cannot be read or written.
     """
     with replaced(out_dir) as folder:
-        manifest = json.loads((source / "manifest.json").read_text(encoding="utf-8"))
+        manifest = json.loads((source / MANIFEST).read_text(encoding="utf-8"))
         manifest.pop("copy", None)  # it reads inside the network that is replaced
         files = {text[key] for text in manifest["texts"] for key in ("file", "tokenizer")
                  if text.get(key)}  # fmt: skip
@@ -62,24 +61,21 @@ def write_compressed(
         manifest["image"]["file"] = IMAGE
         if size is not None:
             manifest["image"]["size"] = [size, size]
-        manifest["sha256"] = {
-            file: hashlib.sha256((folder / file).read_bytes()).hexdigest()
-            for file in sorted({IMAGE, *files})
-        }
+        manifest["sha256"] = sha256_of(folder, {IMAGE, *files})
         manifest["compressed"] = {
             "version": COMPRESSED_VERSION,
             "from": {"name": original[0], "hash": original[1]},
             **method,
         }
-        _write(folder, manifest)
+        write_json(folder / MANIFEST, manifest)
 
 
 def add_figures(folder: Path, figures: Mapping[str, float]) -> None:
     """Note what was measured, in manifest and model card; the encoder's hash stays."""
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     made = manifest["compressed"]
     made["figures"] = dict(figures)
-    _write(folder, manifest)
+    write_json(folder / MANIFEST, manifest)
     lines = [f"- {key}: {value:.4g}" for key, value in figures.items()]
     said = (
         f"# Model card\n\n{manifest['name']}, made from {made['from']['name']} by "
@@ -93,8 +89,3 @@ def write_tower(tower: ImageTower, path: Path, *, size: int) -> None:
     """Export a picture tower with half-precision weights."""
     export_onnx(tower.eval(), (torch.zeros(2, 3, size, size),), path, inputs=["image"])
     store_in_half(path)
-
-
-def _write(folder: Path, manifest: Mapping[str, Any]) -> None:
-    text = json.dumps(manifest, indent=2) + "\n"
-    (folder / "manifest.json").write_text(text, encoding="utf-8")

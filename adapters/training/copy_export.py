@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
-import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from adapters.copy_head import CopyHead
+from adapters.encoder_folder import replaced, sha256_of, write_json
 from adapters.training.copy_graph import FEATURES, Taps, feature_fragment, head_fragment
 from adapters.training.export import store_in_half
 
@@ -24,7 +23,6 @@ __all__ = [
     "COPY_VERSION",
     "FILE",
     "BaseEncoder",
-    "replaced",
     "write_adapter",
     "write_copy_output",
 ]
@@ -80,10 +78,10 @@ def write_copy_output(
             "dim": int(background.shape[1]),
             "file": FILE,
             "background": BACKGROUND,
-            "sha256": _hashes(folder),
+            "sha256": sha256_of(folder, (FILE, BACKGROUND)),
             "held_out": figures,
         }
-        _write_json(folder / "manifest.json", manifest)
+        write_json(folder / "manifest.json", manifest)
 
 
 def write_adapter(
@@ -108,10 +106,10 @@ def write_adapter(
             "encoder": {"name": base.name, "hash": base.hash, "dim": base.dim},
             "file": FILE,
             "background": BACKGROUND,
-            "sha256": _hashes(folder),
+            "sha256": sha256_of(folder, (FILE, BACKGROUND)),
             "held_out": figures,
         }
-        _write_json(folder / "manifest.json", manifest)
+        write_json(folder / "manifest.json", manifest)
 
 
 def _exported(head: CopyHead, source: str, folder: Path) -> onnx.ModelProto:
@@ -135,35 +133,5 @@ def _exported(head: CopyHead, source: str, folder: Path) -> onnx.ModelProto:
     return model
 
 
-class replaced:
-    """A folder that is made beside its place and takes it when the block ends well."""
-
-    def __init__(self, out_dir: Path) -> None:
-        self._out_dir = out_dir
-
-    def __enter__(self) -> Path:
-        self._out_dir.parent.mkdir(parents=True, exist_ok=True)
-        self._temp = tempfile.TemporaryDirectory(dir=self._out_dir.parent, prefix=".export-")
-        folder = Path(self._temp.name) / "folder"
-        folder.mkdir()
-        return folder
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with self._temp:
-            if kind is None:
-                if self._out_dir.exists():
-                    shutil.rmtree(self._out_dir)
-                (Path(self._temp.name) / "folder").rename(self._out_dir)
-
-
 def _write_background(folder: Path, background: NDArray[np.float32]) -> None:
     np.savez(folder / BACKGROUND, vectors=background.astype(np.float16))
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-
-
-def _hashes(folder: Path) -> dict[str, str]:
-    files = [folder / FILE, folder / BACKGROUND]
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

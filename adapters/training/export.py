@@ -1,17 +1,13 @@
 """Writes the trained towers as the folder that `builtin:` encoders are loaded from.
 
-The folder is complete or absent: it is written beside its place and then renamed. Weights are
-stored small, as int8 (English) or float16 (the rest), and widened once while a runtime loads them:
-they compute in float32.
+Weights are stored small, as int8 (English) or float16 (the rest), and widened once while a runtime
+loads them: they compute in float32.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +17,13 @@ import torch
 from numpy.typing import NDArray
 
 from adapters.alignment import ResidualHead
+from adapters.encoder_folder import MANIFEST, replaced, sha256_of, write_json
 from adapters.training.cache import IMAGE_MEAN, IMAGE_STD, export_onnx
 from adapters.training.towers import ImageTower, TextTower
 
 FORMAT = "sceneprint-encoder"
 FORMAT_VERSION = 1
+FILES = ("image.onnx", "text_en.onnx", "text_multilingual.onnx", "tokenizer.json")
 SMALLEST_PACKED = 1024
 """Weights with fewer values stay float32: they are biases and norms."""
 FLOAT = onnx.TensorProto.FLOAT
@@ -66,19 +64,12 @@ def write_encoder(
         card: text of MODEL_CARD.md.
         trained_on: one line on the data.
     """
-    out_dir.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out_dir.parent, prefix=".export-") as name_of_temp:
-        folder = Path(name_of_temp) / "encoder"
-        folder.mkdir()
+    with replaced(out_dir) as folder:
         _write_networks(folder, image, text, multilingual, size)
         shutil.copyfile(tokenizer, folder / "tokenizer.json")
         (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
         manifest = _manifest(folder, name, size, dim, max_length, logit_scale, trained_on)
-        text_of_manifest = json.dumps(manifest, indent=2) + "\n"
-        (folder / "manifest.json").write_text(text_of_manifest, encoding="utf-8")
-        if out_dir.exists():
-            shutil.rmtree(out_dir)
-        folder.rename(out_dir)
+        write_json(folder / MANIFEST, manifest)
 
 
 def _write_networks(
@@ -194,13 +185,8 @@ def _manifest(
             "interpolation": "bilinear",
         },
         "texts": [english, anything],
-        "sha256": _hashes(folder),
+        "sha256": sha256_of(folder, FILES),
         "licence": "Apache-2.0 code and initial weights; see MODEL_CARD.md for the training data",
         "trained_on": trained_on,
         "temperature": logit_scale,
     }
-
-
-def _hashes(folder: Path) -> Mapping[str, str]:
-    files = sorted(path for path in folder.iterdir() if path.suffix in (".onnx", ".json"))
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
