@@ -17,13 +17,13 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from adapters.precision.int8 import Int8Config, quantize_static
 from adapters.training.cache import IMAGE_MEAN, IMAGE_STD, normalise_pixels
 from adapters.training.compress_export import write_compressed, write_tower
 from adapters.training.config import Progress
 from adapters.training.distill import DistillConfig, distill
 from adapters.training.pairs import open_picture
 from adapters.training.prune import prune_channels, shallower
-from adapters.training.quantize import quantize_tower
 from adapters.training.tower_file import read_tower
 from adapters.training.towers import ImageTower
 
@@ -33,6 +33,8 @@ Embed = Callable[[Sequence[NDArray[np.uint8]]], NDArray[np.float32]]
 """N pictures (H, W, 3) uint8 RGB -> (N, D) embeddings."""
 FEW = 64
 """Pictures that show a pruned block what it gave before, and a batch of calibration."""
+INT8 = Int8Config(wanted=0.98)
+"""Far enough above the floor of `sceneprint compress`, and no more layers in float32 than that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,17 +73,19 @@ def to_int8(
         ValueError: too few pictures, or not such a network.
     """
     image = _image_of(original.folder)
-    batches = [
-        normalise_pixels(np.stack(views))
+    feeds = [
+        {image["input_name"]: normalise_pixels(np.stack(views))}
         for views in _batches(_views(pictures[:num_pictures], image["size"][0]))
     ]
+
+    def write_image(path: Path) -> None:
+        quantize_static(original.folder / image["file"], path, feeds, INT8)
+
     progress("calibrate", 0, 1, {})
     write_compressed(
         original.folder,
         folder,
-        lambda path: quantize_tower(
-            original.folder / image["file"], path, batches, input_name=image["input_name"]
-        ),
+        write_image,
         name=f"{original.name}+int8",
         method={"method": "int8", "pictures": min(num_pictures, len(pictures))},
         original=(original.name, original.hash),

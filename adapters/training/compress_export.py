@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from adapters.encoder_folder import MANIFEST, replaced, sha256_of, write_json
+from adapters.precision.stored import store_in_half
 from adapters.training.cache import export_onnx
-from adapters.training.export import store_in_half
 from adapters.training.towers import ImageTower
 
 __all__ = ["COMPRESSED_VERSION", "add_figures", "write_compressed", "write_tower"]

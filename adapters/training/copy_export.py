@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from adapters.copy_head import CopyHead
 from adapters.encoder_folder import replaced, sha256_of, write_json
+from adapters.precision.stored import store_in_half
 from adapters.training.copy_graph import FEATURES, Taps, feature_fragment, head_fragment
-from adapters.training.export import store_in_half
 
 __all__ = [
     "COPY_VERSION",

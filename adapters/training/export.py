@@ -7,30 +7,23 @@ loads them: they compute in float32.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
 
 from adapters.alignment import ResidualHead
 from adapters.encoder_folder import MANIFEST, replaced, sha256_of, write_json
+from adapters.precision.stored import Floats, Stored, rewrite_weights, store_in_half
 from adapters.training.cache import IMAGE_MEAN, IMAGE_STD, export_onnx
 from adapters.training.towers import ImageTower, TextTower
 
 FORMAT = "sceneprint-encoder"
 FORMAT_VERSION = 1
 FILES = ("image.onnx", "text_en.onnx", "text_multilingual.onnx", "tokenizer.json")
-SMALLEST_PACKED = 1024
-"""Weights with fewer values stay float32: they are biases and norms."""
 FLOAT = onnx.TensorProto.FLOAT
-
-Floats = NDArray[np.float32]
-_Stored = tuple[dict[str, NDArray[Any]], list[onnx.NodeProto]]
-"""Arrays to store by name, and the nodes that make the weight out of them."""
 
 
 def write_encoder(
@@ -88,16 +81,6 @@ def _write_networks(
     store_in_half(path)
 
 
-def store_in_half(path: Path) -> None:
-    """Turns each large float32 weight into a float16 one followed by a cast back."""
-
-    def halve(name: str, values: Floats, axis: int) -> _Stored:
-        cast = onnx.helper.make_node("Cast", [f"{name}_half"], [name], to=FLOAT)
-        return {f"{name}_half": values.astype(np.float16)}, [cast]
-
-    _rewrite_weights(path, halve)
-
-
 def _store_in_bytes(path: Path) -> None:
     """Turns each large float32 matrix into int8 and one scale for each column or table row.
 
@@ -105,7 +88,7 @@ def _store_in_bytes(path: Path) -> None:
     point of R@1, and on CPUs without VNNI they are no faster for one short query.
     """
 
-    def quantise(name: str, values: Floats, axis: int) -> _Stored:
+    def quantise(name: str, values: Floats, axis: int) -> Stored:
         scale = np.maximum(np.abs(values).max(axis=axis, keepdims=True), 1e-12) / 127
         stored = {
             f"{name}_bytes": np.round(values / scale).astype(np.int8),
@@ -117,36 +100,7 @@ def _store_in_bytes(path: Path) -> None:
             onnx.helper.make_node("Mul", [f"{name}_cast", f"{name}_scale"], [name]),
         ]
 
-    _rewrite_weights(path, quantise)
-
-
-def _rewrite_weights(path: Path, rewrite: Callable[[str, Floats, int], _Stored]) -> None:
-    """Replaces large matrices and kernels by stored arrays and the nodes that restore them."""
-    model = onnx.load(path)
-    rowwise = _rowwise_weights(model.graph)
-    nodes = []
-    for tensor in list(model.graph.initializer):
-        is_large = len(tensor.dims) >= 2 and np.prod(tensor.dims) >= SMALLEST_PACKED
-        if tensor.data_type != FLOAT or not is_large:
-            continue
-        axis = 1 if tensor.name in rowwise else 0
-        arrays, restoring = rewrite(tensor.name, onnx.numpy_helper.to_array(tensor), axis)
-        model.graph.initializer.remove(tensor)
-        model.graph.initializer.extend(
-            onnx.numpy_helper.from_array(array, name) for name, array in arrays.items()
-        )
-        nodes += restoring
-    nodes += model.graph.node
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    onnx.checker.check_model(model)
-    onnx.save(model, path)
-
-
-def _rowwise_weights(graph: onnx.GraphProto) -> set[str]:
-    """Names of tables and transposed matrices: what belongs together in them is a row."""
-    tables = {node.input[0] for node in graph.node if node.op_type == "Gather"}
-    return tables | {node.input[1] for node in graph.node if node.op_type == "Gemm"}
+    rewrite_weights(path, quantise)
 
 
 def _manifest(

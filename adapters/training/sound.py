@@ -23,8 +23,8 @@ import torch
 from numpy.typing import NDArray
 
 from adapters.log_mel import LogMel, mel_power, mfcc, power_to_unit
+from adapters.precision.stored import store_in_half
 from adapters.training.config import Progress
-from adapters.training.export import store_in_half
 from adapters.training.sound_data import Clips, Decode, made_sounds, read_clips
 from adapters.training.sound_fit import SoundFitConfig, embed_sound, fit_sound, make_bank
 from adapters.training.sound_network import SoundNetwork

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from adapters.precision.stored import widened
 from adapters.training.efficientnet import (
     EfficientNetConfig,
     EfficientNetLite,
@@ -22,7 +23,7 @@ from adapters.training.efficientnet import (
 )
 from adapters.training.towers import ImageTower
 
-__all__ = ["read_tower", "widened"]
+__all__ = ["read_tower"]
 
 _SMALLEST = EfficientNetConfig(width=0.25, depth=0.1, head_channels=8)
 
@@ -48,34 +49,6 @@ def read_tower(path: Path) -> ImageTower:
             "`sceneprint train builtin` or `sceneprint compress` wrote"
         ) from exc
     return tower.eval()
-
-
-def widened(path: Path) -> onnx.ModelProto:
-    """The network with its half-precision weights as float32 ones, and no nodes that cast them.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: it is not ONNX.
-    """
-    try:
-        model = onnx.load(path)
-    except OSError:
-        raise
-    except Exception as exc:  # protobuf's own classes, one a version
-        raise ValueError(f"{path} is not an ONNX file: {exc}") from exc
-    stored = {one.name: one for one in model.graph.initializer}
-    kept = []
-    for node in model.graph.node:
-        half = stored.get(node.input[0]) if node.op_type == "Cast" else None
-        if half is None:
-            kept.append(node)
-            continue
-        values = onnx.numpy_helper.to_array(half).astype(np.float32)
-        model.graph.initializer.remove(half)
-        model.graph.initializer.append(onnx.numpy_helper.from_array(values, node.output[0]))
-    del model.graph.node[:]
-    model.graph.node.extend(kept)
-    return model
 
 
 def _strides(graph: onnx.GraphProto) -> dict[str, int]:

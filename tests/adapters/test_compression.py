@@ -14,7 +14,6 @@ from adapters.training.compress_export import add_figures, write_compressed, wri
 from adapters.training.config import TINY  # noqa: E402
 from adapters.training.distill import DistillConfig, distill  # noqa: E402
 from adapters.training.prune import prune_channels, shallower  # noqa: E402
-from adapters.training.quantize import quantize_tower  # noqa: E402
 from adapters.training.tower_file import read_tower  # noqa: E402
 from adapters.training.towers import ImageTower  # noqa: E402
 from retrieval.encoders import load_encoder  # noqa: E402
@@ -98,16 +97,6 @@ def test_distillation_comes_nearer_to_the_teacher(tower: ImageTower) -> None:
     assert losses[-1] < losses[0]
     with pytest.raises(ValueError, match="got 4 pictures"):
         distill(student, views[:4], targets[:4], config, report=lambda *_: None)
-
-
-def test_integers_of_8_bits(folder: Path, tmp_path: Path) -> None:
-    path, batch = tmp_path / "int8.onnx", pictures(16)
-    quantize_tower(folder / "image.onnx", path, [batch.numpy()], input_name="image")
-    cosines = (served(path, batch) * served(folder / "image.onnx", batch)).sum(axis=1)
-    assert 0.9 < cosines.mean() < 0.9999999
-    assert b"QuantizeLinear" in path.read_bytes()
-    with pytest.raises(ValueError, match="got 2 pictures to calibrate on"):
-        quantize_tower(folder / "image.onnx", path, [batch[:2].numpy()], input_name="image")
 
 
 def test_the_folder_is_an_encoder_of_its_own(

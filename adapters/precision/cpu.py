@@ -1,0 +1,30 @@
+"""What this CPU can do with bytes: whether sums of their products are exact.
+
+Without VNNI an x86 CPU adds two products of bytes in 16 bits, and large ones overflow without a
+word: CLIP ViT-B/32 fell from a cosine of 0.9996 to 0.96 on such a machine. Weights of 7 bits
+cannot overflow.
+"""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+__all__ = ["adds_bytes_exactly"]
+
+CPU_INFO = Path("/proc/cpuinfo")
+EXACT_FLAGS = {"avx512_vnni", "avx_vnni"}
+EXACT_MACHINES = {"aarch64", "arm64"}
+"""Their instructions add products of bytes in 32 bits, or in 16 with room to spare."""
+
+
+def adds_bytes_exactly() -> bool:
+    """Whether 8-bit weights are safe here; False where it cannot be found out."""
+    if platform.machine().lower() in EXACT_MACHINES:
+        return True
+    try:
+        lines = CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return bool(EXACT_FLAGS & set(flags.partition(":")[2].split()))
