@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.metrics import ranks_of_targets, recall_at_k
+from eval.metrics import overlap_at_k, ranks_of_targets, recall_at_k
 from eval.table import Column, Table, machine, median_seconds
 from retrieval.encoders.base import PictureTextEncoder
 from retrieval.types import FloatArray
 
-__all__ = ["Compared", "HeldOut", "compare_encoders"]
+__all__ = ["Compared", "HeldOut", "compare_encoders", "neighbour_scores"]
 
 COLUMNS = (
     Column("encoder", "Encoder"),
@@ -116,14 +116,14 @@ def _recall(
     """Recall@10 of captions; without captions the overlap of the ten nearest pictures."""
     if texts is not None:
         return recall_at_k(ranks_of_targets(texts @ rows.T, np.asarray(held_out.rows)), K)
-    near, right = _nearest(rows), _nearest(originals)
-    return float(np.mean([len(set(a) & set(b)) / K for a, b in zip(near, right, strict=True)]))
+    return overlap_at_k(neighbour_scores(originals), neighbour_scores(rows), K)
 
 
-def _nearest(rows: FloatArray) -> NDArray[np.int64]:
+def neighbour_scores(rows: FloatArray) -> FloatArray:
+    """Scores (N, N) of pictures with one another; a picture is no answer to itself."""
     scores = rows @ rows.T
     np.fill_diagonal(scores, -np.inf)
-    return np.argsort(-scores, axis=1)[:, :K]
+    return scores
 
 
 def _speed(encoder: PictureTextEncoder, batch: list[NDArray[np.uint8]]) -> float:

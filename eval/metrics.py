@@ -17,6 +17,7 @@ __all__ = [
     "mean_average_precision",
     "median_rank",
     "micro_average_precision",
+    "overlap_at_k",
     "ranks_of_targets",
     "recall_at_k",
     "segment_iou",
@@ -84,6 +85,29 @@ def recall_at_k(ranks: ArrayLike, k: int) -> float:
     if k < 1:
         raise ValueError(f"got {k = }, expected at least 1")
     return float(np.mean(places <= k))
+
+
+def overlap_at_k(scores: ArrayLike, others: ArrayLike, k: int) -> float:
+    """Mean share of each query's first `k` references by `scores` that `others` rank there too.
+
+    Args:
+        scores: (Q, N) scores of Q queries against N references, higher is better; -inf for what
+            is no answer.
+        others: (Q, N) of another encoder, for the same queries and references.
+        k: how many places count; fewer where there are fewer references.
+
+    Raises:
+        ValueError: the shapes differ, no query or reference, or `k` below 1.
+    """
+    left, right = np.asarray(scores), np.asarray(others)
+    if left.shape != right.shape or left.ndim != 2 or 0 in left.shape or k < 1:
+        raise ValueError(
+            f"got {left.shape = }, {right.shape = } and {k = }, expected two (Q, N) and k >= 1"
+        )
+    k = min(k, left.shape[1])
+    first = [np.argsort(-rows, axis=1, kind="stable")[:, :k] for rows in (left, right)]
+    shared = [len(np.intersect1d(a, b)) / k for a, b in zip(*first, strict=True)]
+    return float(np.mean(shared))
 
 
 def median_rank(ranks: ArrayLike) -> float:

@@ -16,6 +16,7 @@ from app.cli import (
     classify,
     compress,
     develop,
+    export,
     ingest,
     labels,
     library,
@@ -58,6 +59,7 @@ app.command("serve")(serve.serve)
 app.command("demo")(develop.demo)
 app.add_typer(develop.train_app, name="train")
 app.add_typer(compress.compress_app, name="compress")
+app.command("export")(export.export)
 app.add_typer(develop.bench_app, name="bench")
 app.add_typer(develop.eval_app, name="eval")
 
