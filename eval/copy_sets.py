@@ -20,11 +20,12 @@ from eval.copy_metrics import CopySegment
 from retrieval.errors import InvalidInputError, NotFoundError, OperationCancelled
 from retrieval.types import Progress, ProgressCallback
 
-__all__ = ["CopySet", "Label", "read_copy_set", "told"]
+__all__ = ["FILMS", "CopySet", "Label", "read_copy_set", "told"]
 
 Kind = Literal["attacks", "vsc2022", "vcsl", "disc21"]
 SEGMENT_COLUMNS = ("query_id", "ref_id", "query_start", "query_end", "ref_start", "ref_end")
-_FILMS = frozenset({".mp4", ".mkv", ".mov", ".webm", ".avi", ".flv", ".m4a", ".ts", ".mpg"})
+FILMS = frozenset({".mp4", ".mkv", ".mov", ".webm", ".avi", ".flv", ".m4a", ".ts", ".mpg"})
+"""Endings of the files that a data set's films have."""
 _STILLS = frozenset({".jpg", ".jpeg", ".png"})
 _QUERY_FOLDERS, _REF_FOLDERS = ("query", "queries"), ("reference", "references", "refs")
 
@@ -119,8 +120,8 @@ def told(
 def _read_vsc(folder: Path, table: Path) -> CopySet:
     rows = list(_rows(table))
     home = table.parent
-    queries = _videos(_sub_folder(folder, home, _QUERY_FOLDERS), _FILMS)
-    references = _videos(_sub_folder(folder, home, _REF_FOLDERS), _FILMS)
+    queries = _videos(_sub_folder(folder, home, _QUERY_FOLDERS), FILMS)
+    references = _videos(_sub_folder(folder, home, _REF_FOLDERS), FILMS)
     truth = tuple(_segment(row, table) for row in rows)
     _check_all_there(truth, queries, references)
     is_ours = (home / "manifest.json").is_file() and bool(rows) and "family" in rows[0]
@@ -160,7 +161,7 @@ def _read_vcsl(folder: Path, labels: list[Path]) -> CopySet:
     boxes: dict[str, Any] = {}
     for path in labels:
         boxes.update(_json(path))
-    videos = _videos(folder, _FILMS)
+    videos = _videos(folder, FILMS)
     pairs = _pair_file(folder) or frozenset(_split_pair(key) for key in boxes)
     truth = []
     for key, rows in boxes.items():

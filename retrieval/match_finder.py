@@ -17,8 +17,8 @@ from retrieval.match_candidates import Candidate, Neighbours, find_candidates
 from retrieval.match_evidence import EvidenceScale, sharpened
 from retrieval.match_finds import Find
 from retrieval.match_query import Describe
-from retrieval.match_reference import ReferenceFrames
-from retrieval.match_stills import Still, find_still
+from retrieval.match_reference import REF_STEP_SECONDS, ReferenceFrames
+from retrieval.match_stills import STILL_STEP_SECONDS, Still, find_still
 from retrieval.match_verify import Verifier
 from retrieval.match_views import QueryView
 from retrieval.media.limits import MediaLimits
@@ -225,13 +225,14 @@ class Finder:
             vectors=self._vectors,
             scale=self._scale,
             opened=self._opened,
+            stored=lambda video_id: self._frames(video_id)[0],
             video_id=self._video_id,
         )
 
     def _opened(self, video_id: str) -> tuple[Video, ReferenceFrames] | None:
         """A video and its file; None where either is gone."""
         video = self._video(video_id)
-        ref = None if video is None else self._reference(video)
+        ref = None if video is None else self._reference(video, STILL_STEP_SECONDS)
         return None if video is None or ref is None else (video, ref)
 
     def _video(self, video_id: str) -> Video | None:
@@ -249,7 +250,9 @@ class Finder:
             self._stored[video_id] = self._catalog.frame_vectors(self._encoder_id, video_id)
         return self._stored[video_id]
 
-    def _reference(self, video: Video) -> ReferenceFrames | None:
+    def _reference(
+        self, video: Video, step_seconds: float = REF_STEP_SECONDS
+    ) -> ReferenceFrames | None:
         """The reference's own file, where it still is what was ingested."""
         if video.video_id not in self._references:
             try:
@@ -259,7 +262,11 @@ class Finder:
             if not is_there:
                 logger.warning("%s is not where it was: its stored frames are compared", video.path)
             self._references[video.video_id] = (
-                ReferenceFrames(video.path, self._run, limits=self._limits) if is_there else None
+                ReferenceFrames(
+                    video.path, self._run, limits=self._limits, step_seconds=step_seconds
+                )
+                if is_there
+                else None
             )
         return self._references[video.video_id]
 

@@ -15,7 +15,7 @@ from retrieval.media.letterbox import common_box, crop
 from retrieval.media.limits import MediaLimits
 from retrieval.types import FloatArray
 
-__all__ = ["ReferenceFrames"]
+__all__ = ["REF_STEP_SECONDS", "ReferenceFrames"]
 
 Times = NDArray[np.float64]
 Picture = NDArray[np.uint8]
@@ -59,12 +59,21 @@ class ReferenceFrames:
         path: The file.
         run: Makes descriptors.
         limits: Bounds on the file.
+        step_seconds: Between frames.
     """
 
-    def __init__(self, path: Path, run: Describe, *, limits: MediaLimits | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        run: Describe,
+        *,
+        limits: MediaLimits | None = None,
+        step_seconds: float = REF_STEP_SECONDS,
+    ) -> None:
         self._path = path
         self._run = run
         self._limits = limits
+        self._step_seconds = step_seconds
         self._blocks: OrderedDict[int, _Block] = OrderedDict()
 
     def layouts(self, start: float, end: float, window: Window) -> tuple[Times, FloatArray]:
@@ -145,7 +154,7 @@ class ReferenceFrames:
         frames = list(
             sampled_frames(
                 self._path,
-                every_seconds=REF_STEP_SECONDS,
+                every_seconds=self._step_seconds,
                 start=start,
                 end=start + BLOCK_SECONDS,
                 max_side=MAX_SIDE,

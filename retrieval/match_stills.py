@@ -27,7 +27,7 @@ from retrieval.match_windows import Sight, best_sight
 from retrieval.types import Box, FloatArray, Match, MatchEdit, MatchEvidence, Segment, Video
 from retrieval.vectors import FrameVectors
 
-__all__ = ["Still", "StillSigns", "find_still", "still_probability"]
+__all__ = ["STILL_STEP_SECONDS", "Still", "StillSigns", "find_still", "still_probability"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,12 +39,14 @@ MAX_PER_VIDEO = 3
 APART_SECONDS = 4.0
 MIN_EVIDENCE = 0.05
 """Least evidence of the stored frame: far below what crops of a half have."""
-NEAR_SECONDS = 1.5
-"""Around a stored frame in which the still's own moment is looked for."""
+NEAR_SECONDS, FAR_SECONDS = 1.5, 10.0
+"""Least and most time around a stored frame in which the still's own moment is looked for: as far
+as the next stored frames, which after a `fast` ingest lie as far apart as sync frames."""
 SPAN_SECONDS = 15.0
 SAME_LIKENESS = 0.05
 """Likeness that frames which show the picture too may lose."""
-STEP_SECONDS = 0.25
+STILL_STEP_SECONDS = 0.08
+"""Between frames that a still is laid on: where much moves, a quarter of a second is too far."""
 FINE_WIDTH, FINE_HEIGHT = 120, 68
 PARTS = 4
 """Rows and columns of the parts that must agree each."""
@@ -111,6 +113,7 @@ def find_still(
     vectors: FrameVectors,
     scale: EvidenceScale,
     opened: Opener,
+    stored: Callable[[str], NDArray[np.float64]],
     video_id: str | None = None,
 ) -> list[Match]:
     """Moments of the library's films that show a still, best first.
@@ -121,6 +124,7 @@ def find_still(
         vectors: The library's frames.
         scale: Of the copy encoder.
         opened: Gives a video and its file by id; None where the file is gone.
+        stored: Gives (F,) rising times in seconds of a video's stored frames.
         video_id: Look only at this video.
 
     Returns:
@@ -132,7 +136,8 @@ def find_still(
     found: list[Match] = []
     for name, seconds in _moments(still.view, vectors, scale, video_id):
         pair = opened(name)
-        match = None if pair is None else _readable(path, still, *pair, seconds)
+        span = _span(stored(name), seconds)
+        match = None if pair is None else _readable(path, still, *pair, span)
         if match is not None and match.score >= WORTH_TELLING:
             found.append(match)
     kept: list[Match] = []
@@ -159,25 +164,37 @@ def _moments(
     return chosen
 
 
+def _span(stored: NDArray[np.float64], seconds: float) -> Segment:
+    """From the stored frame before a moment to the one after."""
+    place = int(np.searchsorted(stored, seconds - 1e-6))
+    before = float(stored[place - 1]) if place > 0 else 0.0
+    after = float(stored[place + 1]) if place + 1 < len(stored) else seconds + FAR_SECONDS
+    return Segment(
+        max(0.0, seconds - FAR_SECONDS, min(before, seconds - NEAR_SECONDS)),
+        min(seconds + FAR_SECONDS, max(after, seconds + NEAR_SECONDS)),
+    )
+
+
 def _readable(
-    path: Path, still: Still, video: Video, ref: ReferenceFrames, seconds: float
+    path: Path, still: Still, video: Video, ref: ReferenceFrames, span: Segment
 ) -> Match | None:
     try:
-        return _placed(path, still, video, ref, seconds)
+        return _placed(path, still, video, ref, span)
     except MediaError as error:
         logger.warning("a still is not compared with %s: %s", video.path, error)
         return None
 
 
 def _placed(
-    path: Path, still: Still, video: Video, ref: ReferenceFrames, seconds: float
+    path: Path, still: Still, video: Video, ref: ReferenceFrames, span: Segment
 ) -> Match | None:
-    """Lay the still on the frames around a moment."""
-    line = Line(1.0, seconds)
-    sight = best_sight(still.view, slice(0, 1), ref, line, slack=NEAR_SECONDS)
+    """Lay the still on the frames of a part of the film."""
+    slack = span.duration_seconds / 2
+    line = Line(1.0, span.start_seconds + slack)
+    sight = best_sight(still.view, slice(0, 1), ref, line, slack=slack)
     if sight is None:
         return None
-    times, images = ref.pictures(seconds - NEAR_SECONDS, seconds + NEAR_SECONDS)
+    times, images = ref.pictures(span.start_seconds, span.end_seconds)
     turned = _turned(still.image, sight.turn)
     signs = [_signs(turned, _through(image, sight)) for image in images]
     if not signs:
@@ -211,7 +228,7 @@ def _shown(
     while last + 1 < len(times) and likeness[last + 1] >= least:
         last += 1
     start = min(float(times[first]), at)
-    return Segment(start, max(at, min(duration, float(times[last]) + STEP_SECONDS)))
+    return Segment(start, max(at, min(duration, float(times[last]) + STILL_STEP_SECONDS)))
 
 
 def _is_same(match: Match, other: Match) -> bool:

@@ -10,6 +10,7 @@ from app.cli.evaluate_active import eval_active
 from app.cli.evaluate_classify import eval_classify
 from app.cli.evaluate_few_shot import eval_few_shot
 from app.cli.evaluate_fusion import eval_fusion
+from app.cli.evaluate_stills import eval_stills
 from app.cli.options import DeviceOption, EncoderOption, JsonOption, RuntimeOption, open_engine
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ eval_app.command("active")(eval_active)
 eval_app.command("classify")(eval_classify)
 eval_app.command("few-shot")(eval_few_shot)
 eval_app.command("fusion")(eval_fusion)
+eval_app.command("stills")(eval_stills)
 
 
 @eval_app.command("retrieval")

@@ -204,6 +204,7 @@ def test_in_the_shell_it_prints_lines_writes_evidence_and_ends_on_ctrl_c(
 
     def interrupted(self: Watcher) -> None:
         look(self)
+        monkeypatch.setattr(Watcher, "look", look)  # a second one would end this process at once
         os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(Watcher, "look", interrupted)
