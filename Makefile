@@ -7,13 +7,15 @@
 #   make check    lint and test: what a change must pass
 #
 # PYTHON=python3.12 picks another interpreter, VENV=DIR another environment, and
-# SERVE_ARGS, DEMO_ARGS and TEST_ARGS are passed on (make test TEST_ARGS="tests/index -x").
+# SERVE_ARGS, DEMO_ARGS and TEST_ARGS are passed on (make test TEST_ARGS="tests/index -x"). Tests
+# run in TEST_JOBS processes of up to 1.5 GB each; TEST_JOBS=0 runs them in one, for a debugger.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
 VENV ?= .venv
+TEST_JOBS ?= 2
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PINS := constraints.txt pyproject.toml
@@ -51,7 +53,7 @@ serve: $(VENV)/.installed-demo
 	$(BIN)/sceneprint serve $(SERVE_ARGS)
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest $(TEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile $(TEST_ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check
