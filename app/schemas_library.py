@@ -12,6 +12,7 @@ from app.schemas_base import (
     times,
 )
 from app.templating import thumbnail_url
+from retrieval.catalog import VectorSet
 from retrieval.types import IngestOutcome, IngestSummary, Scene, Shot, ShotMode, Video
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "SceneView",
     "ShotView",
     "ShotsResult",
+    "VectorSetView",
+    "VectorSetsResult",
     "VideoView",
     "VideosResult",
 ]
@@ -100,6 +103,55 @@ class VideosResult(View):
 
     videos: list[VideoView]
     next_cursor: str | None = Field(description="give it back as `cursor` for the next page")
+
+
+class VectorSetView(View):
+    """The shots' vectors of one search encoder."""
+
+    model_config = example(
+        name="builtin:lite2-minilm/flickr8k",
+        hash="25c3b8ddb470",
+        dim=512,
+        is_used=True,
+        num_videos=5,
+        num_shots=10,
+        num_missing=0,
+        num_from_keyframes=0,
+        size_bytes=10240,
+    )
+
+    name: str = Field(description="of the encoder")
+    hash: str = Field(description="of its weights and preprocessing")
+    dim: int
+    is_used: bool = Field(description="whether search goes by them")
+    num_videos: int = Field(description="films that have such vectors")
+    num_shots: int = Field(description="shots that have one")
+    num_missing: int = Field(description="films with a picture that have none")
+    num_from_keyframes: int = Field(
+        description="films of which it saw the kept keyframes, not the film"
+    )
+    size_bytes: int
+
+    @classmethod
+    def of(cls, one: VectorSet) -> "VectorSetView":
+        """Render a set."""
+        return cls(
+            name=one.encoder.name,
+            hash=one.encoder.hash,
+            dim=one.encoder.dim,
+            is_used=one.is_used,
+            num_videos=one.num_videos,
+            num_shots=one.num_shots,
+            num_missing=one.num_missing,
+            num_from_keyframes=one.num_from_keyframes,
+            size_bytes=one.size_bytes,
+        )
+
+
+class VectorSetsResult(View):
+    """The vectors of each search encoder that the library keeps."""
+
+    vector_sets: list[VectorSetView] = Field(description="those in use first")
 
 
 class ShotView(SegmentView):

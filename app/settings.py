@@ -97,7 +97,11 @@ class Settings(BaseSettings):
     )
 
     library: Path = Field(Path("library"), description="directory of the library")
-    encoder: str = Field("builtin", description="encoder name, `family:architecture/tag`")
+    encoder: str = Field(
+        "builtin",
+        description="encoder name, `family:architecture/tag`; where it is not set, a library that "
+        "has vectors is opened with its own encoder",
+    )
     copy_encoder: str = Field(
         "builtin", description="copy encoder name: what describes frames for `match`"
     )
@@ -116,6 +120,11 @@ class Settings(BaseSettings):
     upload: UploadSettings = UploadSettings()
     jobs: JobSettings = JobSettings()
     limits: LimitSettings = LimitSettings()
+
+    @property
+    def library_encoder(self) -> str | None:
+        """The encoder to open a library with; None where none was named: then its own."""
+        return self.encoder if "encoder" in self.model_fields_set else None
 
     @cached_property
     def media_limits(self) -> "MediaLimits":

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from adapters.few_shot.folders import list_versions, read_manifest
+from retrieval.adapter_commands import teach_command
+from retrieval.types import EncoderId
 
-__all__ = ["AdapterInfo", "list_adapters", "newest_for"]
+__all__ = ["AdapterInfo", "adapters_to_teach", "list_adapters", "newest_for"]
 
 FOLDER = "adapters"
 MAX_ADAPTERS = 10_000
@@ -88,6 +90,24 @@ def newest_for(
     if name is not None:
         return fitting[-1].key
     return max(fitting, key=lambda info: (info.figures.get("num_shots", 0.0), info.version)).key
+
+
+def adapters_to_teach(library: Path, encoder: EncoderId) -> list[str]:
+    """The commands that teach adapters again of which no version knows the encoder's pictures.
+
+    Args:
+        library: Whose adapters.
+        encoder: What the library searches with.
+    """
+    by_name: dict[str, list[AdapterInfo]] = {}
+    for info in list_adapters(library):
+        if "picture" in info.encoders:
+            by_name.setdefault(info.name, []).append(info)
+    return [
+        teach_command(read_manifest(library / FOLDER / versions[-1].key), name, library=library)
+        for name, versions in by_name.items()
+        if all(info.encoders["picture"][1] != encoder.hash for info in versions)
+    ]
 
 
 def _read(folder: Path, name: str, version: int) -> AdapterInfo | None:

@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 
 from retrieval.catalog_lock import WriterLock
 from retrieval.catalog_records import row_to_video
-from retrieval.catalog_vectors import active_encoder, find_encoder, read_shots, vectors_to_blob
+from retrieval.catalog_vectors import (
+    active_encoder,
+    check_encoder,
+    find_encoder,
+    read_shots,
+    vectors_to_blob,
+)
 from retrieval.catalog_writing import CatalogWriting, begin_generation
 from retrieval.errors import CatalogError, InvalidInputError, NotFoundError
 from retrieval.types import EncoderId, FloatArray, Video
@@ -114,6 +120,15 @@ class CatalogSets(CatalogWriting):
         """
         with self._pool.reader() as connection:
             return read_shots(connection, encoder, library=self._library, video_id=None)
+
+    def require_encoder(self, encoder: EncoderId) -> None:
+        """Refuse an encoder whose vectors are not in use, while any are.
+
+        Raises:
+            EncoderMismatchError: The vectors in use are of another; says what to do.
+        """
+        with self._pool.reader() as connection:
+            check_encoder(connection, "search", encoder, library=self._library)
 
     def videos_without_vectors(self, encoder: EncoderId) -> list[Video]:
         """Return the videos with shots that a set has no vectors of, in the order of adding."""

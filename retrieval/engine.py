@@ -31,10 +31,12 @@ from retrieval.types import (
 if TYPE_CHECKING:
     from retrieval.banks import BankInfo
     from retrieval.classify import LabelGroup
+    from retrieval.encoders.base import PictureTextEncoder
     from retrieval.label_book import LabelBook
     from retrieval.label_desk import LabelDesk
     from retrieval.match_frames import FramePair
     from retrieval.match_matrix import MatchMatrix
+    from retrieval.reindex import ReindexSummary
     from retrieval.teach import Lesson, TaughtShot
 
 __all__ = ["Engine", "LibraryInfo"]
@@ -47,7 +49,8 @@ class Engine(EngineReading):
 
     Args:
         library: Directory of the library.
-        encoder: A loaded encoder, or a name for the encoder registry (`builtin`).
+        encoder: A loaded encoder, or a name for the encoder registry (`builtin`), which a library
+            of another refuses; None for that of the library, `builtin` for a new one.
         copy_encoder: What describes frames for copy matching: a loaded one, or a name for its
             registry; `builtin` is the second output of `encoder` where it has one, else that of
             the shipped encoder.
@@ -136,11 +139,12 @@ class Engine(EngineReading):
             unit=unit,
             offset=offset,
         )
+        sight = self.sight()
         return search(
             query,
             catalog=self.catalog,
-            encoder=self.encoder,
-            vectors=self.shot_vectors,
+            encoder=sight.encoder,
+            vectors=sight.vectors,
             sounds=self.sound_search,
             limits=self.limits,
         )
@@ -259,6 +263,13 @@ class Engine(EngineReading):
 
         return annotations(classifications, source=source, catalog=self.catalog)
 
+    def reindex(self, encoder: "PictureTextEncoder | str", **options: Any) -> "ReindexSummary":
+        """Change the library to another encoder; see `retrieval.reindex.reindex`."""
+        from retrieval.reindex import reindex
+
+        loaded = self._load_encoder(encoder) if isinstance(encoder, str) else encoder
+        return reindex(loaded, catalog=self.catalog, limits=self.limits, **options)
+
     def remove(self, key: str) -> Video:
         """Forget a video; its file stays where it is. Returns what was removed."""
         video = self.video(key)
@@ -336,7 +347,10 @@ class Engine(EngineReading):
     # --- banks of known non-matches
 
     def bank(self, name: str, *, create: bool = False) -> "Engine":
-        """Open a bank, which is a small library with the encoder of this one; the caller closes it.
+        """Open a bank, a small library; the caller closes it.
+
+        A new one gets the encoder of this library. One that is there keeps its own: a bank is
+        matched, and what search goes by does not matter to that.
 
         Raises:
             InvalidInputError: The name is not one.
@@ -347,9 +361,8 @@ class Engine(EngineReading):
         path = bank_path(self.library, name)
         if not create:
             chosen_banks(self.library, [name])
-        return Engine(
+        bank = Engine(
             path,
-            encoder=self._encoder or self._encoder_spec,
             copy_encoder=self._copy_encoder or self._copy_encoder_spec,
             sound_encoder=self._sound_encoder or self._sound_encoder_spec,
             index=self._index,
@@ -358,6 +371,8 @@ class Engine(EngineReading):
             device=self._device,
             create=create,
         )
+        bank._in_use = self._in_use.for_bank(bank.catalog)
+        return bank
 
     def banks(self) -> "list[BankInfo]":
         """The banks of this library, by name."""
@@ -377,6 +392,6 @@ class Engine(EngineReading):
 
     def info(self) -> LibraryInfo:
         """Count what the library holds."""
-        with self._lock:
-            vectors = self._shot_vectors
+        loaded = self._in_use.loaded
+        vectors = None if loaded is None else loaded.vectors
         return describe_library(self.catalog, backend=self._index, vectors=vectors)

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from retrieval.catalog import Catalog
+from retrieval.encoder_in_use import EncoderInUse, Sight
 
 if TYPE_CHECKING:
     from retrieval.encoders.base import PictureTextEncoder, SoundEncoder
@@ -30,7 +31,7 @@ class EngineParts:
         self,
         library: Path,
         *,
-        encoder: "PictureTextEncoder | str" = "builtin",
+        encoder: "PictureTextEncoder | str | None" = None,
         copy_encoder: "CopyEncoder | str" = "builtin",
         sound_encoder: "SoundEncoder | str" = "builtin",
         index: str = "faiss",
@@ -43,15 +44,15 @@ class EngineParts:
         self.catalog = Catalog.open(self.library, create=create)
         self._index = index
         self._limits = limits
-        self._encoder_spec = encoder
+        self._in_use = EncoderInUse(
+            self.catalog, given=encoder, load=self._load_encoder, backend=index
+        )
         self._copy_encoder_spec = copy_encoder
         self._sound_encoder_spec = sound_encoder
         self._runtime = runtime
         self._device = device
-        self._encoder: PictureTextEncoder | None = None
         self._copy_encoder: CopyEncoder | None = None
         self._sound_encoder: SoundEncoder | None = None
-        self._shot_vectors: ShotVectors | None = None
         self._frame_vectors: FrameVectors | None = None
         self._sound_vectors: SoundVectors | None = None
         self._library_sounds: LibrarySounds | None = None
@@ -76,18 +77,21 @@ class EngineParts:
 
     @property
     def encoder(self) -> "PictureTextEncoder":
-        """The encoder, loaded on first use."""
-        with self._lock:
-            if self._encoder is None:
-                self._encoder = self._load_encoder()
-            return self._encoder
+        """The encoder of the library as it is now, loaded on first use and when it changed."""
+        return self._in_use.current().encoder
 
-    def _load_encoder(self) -> "PictureTextEncoder":
-        if not isinstance(self._encoder_spec, str):
-            return self._encoder_spec
+    def sight(self) -> Sight:
+        """Encoder and vectors for one search, without waiting for a change to be loaded.
+
+        Raises:
+            EncoderMismatchError: The encoder that was given is not that of the library.
+        """
+        return self._in_use.at_once()
+
+    def _load_encoder(self, name: str) -> "PictureTextEncoder":
         from retrieval.encoders import load_encoder
 
-        return load_encoder(self._encoder_spec, runtime=self._runtime, device=self._device)
+        return load_encoder(name, runtime=self._runtime, device=self._device)
 
     @property
     def copy_encoder(self) -> "CopyEncoder":
@@ -101,13 +105,16 @@ class EngineParts:
         spec = self._copy_encoder_spec
         if not isinstance(spec, str):
             return spec
+        known = self.catalog.encoder("copy")
         own = self.encoder.copy_encoder() if spec == "builtin" else None
-        if own is not None:
+        if own is not None and known in (None, own.id):
             return own
+        if spec == "builtin" and known is not None and known.spec is not None:
+            spec = known.spec  # the search encoder was changed, its copy output was not
         from retrieval.encoders.copy_registry import load_copy_encoder
 
         return load_copy_encoder(
-            spec, runtime=self._runtime, device=self._device, shared=self._encoder
+            spec, runtime=self._runtime, device=self._device, shared=self.encoder
         )
 
     @property
@@ -136,14 +143,8 @@ class EngineParts:
 
     @property
     def shot_vectors(self) -> "ShotVectors":
-        """The shot embeddings with their derived index."""
-        from retrieval.vectors import ShotVectors
-
-        encoder = self.encoder
-        with self._lock:
-            if self._shot_vectors is None:
-                self._shot_vectors = ShotVectors(self.catalog, encoder.id, backend=self._index)
-            return self._shot_vectors
+        """The shot embeddings of the library's encoder with their derived index."""
+        return self._in_use.current().vectors
 
     @property
     def frame_vectors(self) -> "FrameVectors":

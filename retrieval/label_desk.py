@@ -91,7 +91,8 @@ class LabelQueue:
 class _Footage:
     """All shots with embeddings, in step with the catalog while `state` is its own."""
 
-    state: tuple[int, int]
+    state: tuple[int, int, str]
+    """Number and greatest id of the shots, and the hash of the encoder."""
     table: ShotTable
     embeddings: FloatArray
     rows: Mapping[str, NDArray[np.int64]]
@@ -235,9 +236,10 @@ class LabelDesk:
 
     def _current_footage(self) -> _Footage:
         with self._lock:
-            state = self._catalog.shots_state()
+            encoder = self._load_encoder()
+            state = (*self._catalog.shots_state(), encoder.hash)
             if self._footage is None or self._footage.state != state:
-                self._footage = _read_footage(self._catalog, self._load_encoder(), state)
+                self._footage = _read_footage(self._catalog, encoder, state)
                 self._answers.clear()
             return self._footage
 
@@ -301,7 +303,7 @@ class LabelDesk:
 
 
 def _read_footage(
-    catalog: Catalog, encoder: "PictureTextEncoder", state: tuple[int, int]
+    catalog: Catalog, encoder: "PictureTextEncoder", state: tuple[int, int, str]
 ) -> _Footage:
     """Shots that have an embedding, as a film without picture has none."""
     table = catalog.shot_table()

@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from retrieval.catalog import Catalog
+from retrieval.catalog import Catalog, VectorSet
 from retrieval.sound_print import PRINT_VERSION
 from retrieval.types import EncoderId
 from retrieval.vectors import IndexState, ShotVectors
@@ -32,6 +32,8 @@ class LibraryInfo:
     num_without_copies: int
     """Videos from before frames were described and sound was listened to: match cannot compare
     them whole until they are ingested again."""
+    vector_sets: tuple[VectorSet, ...]
+    """The vectors of each search encoder that are kept, those in use first."""
     generation: str
     index: str
     """Backend name."""
@@ -61,6 +63,7 @@ def describe_library(catalog: Catalog, *, backend: str, vectors: ShotVectors | N
         encoder=encoder,
         copy_encoder=catalog.encoder("copy"),
         num_without_copies=len(catalog.videos_without_copies(sound_print_version=PRINT_VERSION)),
+        vector_sets=tuple(catalog.vector_sets()),
         generation=catalog.generation(),
         index=backend,
         index_state=shots.state() if shots else "empty",

@@ -20,6 +20,7 @@ from adapters.fusion import ModalityRows
 from adapters.fusion.base import Rows
 from adapters.fusion.classifier import FusedClassifier
 from adapters.fusion.storage import is_fused, load_fused_classifier
+from retrieval.adapter_commands import teach_command
 from retrieval.catalog import Catalog
 from retrieval.errors import EncoderMismatchError, InvalidInputError, NotFoundError
 from retrieval.lesson_films import FilmReader, stored_video
@@ -205,9 +206,9 @@ def _load(name: str, catalog: Catalog, senses: Senses) -> Classifier:
     except FileNotFoundError as exc:
         raise NotFoundError(f"{exc}; make one with `sceneprint teach`") from exc
     except EncoderChangedError as exc:
+        command = teach_command(exc.manifest, plain, library=catalog.library)
         raise EncoderMismatchError(
-            f"{exc}: `sceneprint teach {plain} --group {exc.group}`, or name the encoder it "
-            "learned from"
+            f"{exc}: `{command}`, or change the library back to the encoder it learned from"
         ) from exc
     except ValueError as exc:
         raise InvalidInputError(str(exc)) from exc

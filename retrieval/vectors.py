@@ -27,7 +27,7 @@ from index import (
 )
 from retrieval.catalog import Catalog
 from retrieval.catalog_frames import FrameRow, FrameTimes
-from retrieval.errors import InvalidInputError
+from retrieval.errors import EncoderMismatchError, InvalidInputError
 from retrieval.types import EncoderId, FloatArray
 
 __all__ = ["FrameHits", "FrameVectors", "IndexState", "ShotVectors", "SoundVectors"]
@@ -147,9 +147,23 @@ class DerivedIndex(ABC):
 
 
 class ShotVectors(DerivedIndex):
-    """The shots' embeddings: ids are shot ids, which a library never uses twice."""
+    """The shots' embeddings: ids are shot ids, which a library never uses twice.
+
+    Those of an encoder that is no longer in use are read as long as the library keeps them; when
+    they are pruned, what is in memory serves the searches that began before.
+    """
 
     file_name = "shots"
+    _outlives_its_set = True
+
+    def refresh(self) -> VectorIndex:
+        """As in the base class; the last one where the vectors were pruned meanwhile."""
+        try:
+            return super().refresh()
+        except EncoderMismatchError:
+            if self._index is None or not self._outlives_its_set:
+                raise
+            return self._index
 
     def search(
         self, queries: FloatArray, k: int, *, video_id: str | None = None
@@ -187,13 +201,14 @@ class ShotVectors(DerivedIndex):
 
     def _stored(self) -> tuple[Ids, FloatArray]:
         """Ids (N,) and embeddings (N, D) in the catalog."""
-        return self._catalog.shot_vectors(self._encoder)
+        return self._catalog.set_vectors(self._encoder)
 
 
 class SoundVectors(ShotVectors):
     """The embeddings of the shots' sound, under the shots' ids; silent shots are not among them."""
 
     file_name = "shot-sounds"
+    _outlives_its_set = False
 
     def _stored(self) -> tuple[Ids, FloatArray]:
         sounds = self._catalog.shot_sounds(self._encoder)

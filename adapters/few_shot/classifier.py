@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from adapters.few_shot.base import FewShotAdapter, FloatArray, Shots
 from adapters.few_shot.calibration import cross_fitted_logits, fit_temperature
+from adapters.few_shot.imbalance import Balance
 from adapters.few_shot.neighbours import nearest_examples
 from adapters.few_shot.objective import probabilities
 from adapters.few_shot.registry import DEFAULT_ADAPTER, adapter_class
@@ -53,6 +54,7 @@ class FewShotClassifier:
         example_ids: M names of the shots, as the caller knows them.
         figures: of the training: `num_shots`, `cross_fitted_accuracy` and so on.
         fingerprint: of shots, labels and words, see `data_fingerprint`.
+        balance: how rare classes were made up for, as `Shots` have it.
     """
 
     adapter: FewShotAdapter
@@ -68,6 +70,7 @@ class FewShotClassifier:
     example_ids: tuple[str, ...]
     figures: dict[str, float]
     fingerprint: str
+    balance: Balance = "weights"
 
     def __post_init__(self) -> None:
         if len(self.classes) != self.adapter.num_classes or len(set(self.classes)) != len(
@@ -137,6 +140,7 @@ def train_classifier(
         example_ids=tuple(example_ids),
         figures=_figures(shares, shots, threshold),
         fingerprint=data_fingerprint(shots),
+        balance=shots.balance,
     )
 
 

@@ -48,11 +48,11 @@ class AdapterDamagedError(ValueError):
 
 
 class EncoderChangedError(ValueError):
-    """The adapter learned from embeddings of another encoder."""
+    """The adapter learned from embeddings of another encoder; `manifest` says how it learned."""
 
-    def __init__(self, message: str, *, group: str) -> None:
+    def __init__(self, message: str, *, manifest: Mapping[str, Any]) -> None:
         super().__init__(message)
-        self.group = group
+        self.manifest = manifest
 
 
 def write_version(

@@ -73,13 +73,13 @@ def load_classifier(
         raise AdapterDamagedError(f"{folder} is an adapter of several modalities, expected of one")
     arrays = read_arrays(folder, manifest)
     try:
-        stored_hash, group = str(manifest["encoder"]["hash"]), str(manifest["group"])
+        stored_hash = str(manifest["encoder"]["hash"])
         if stored_hash != encoder_hash:
             raise EncoderChangedError(
                 f"adapter {name}/{folder.name} learned from embeddings of encoder "
                 f"{manifest['encoder']['name']} ({stored_hash[:12]}), got those of "
                 f"{encoder_hash[:12]}; train it again",
-                group=group,
+                manifest=manifest,
             )
         return _classifier(manifest, arrays)
     except EncoderChangedError:
@@ -101,6 +101,7 @@ def _manifest(classifier: FewShotClassifier) -> dict[str, Any]:
         },
         "temperature": classifier.temperature,
         "error_rate": classifier.error_rate,
+        "balance": classifier.balance,
         # JSON has no infinity: null says that the shots were too few to vouch for the rate
         "threshold": None if math.isinf(classifier.threshold) else classifier.threshold,
         "figures": classifier.figures,
@@ -127,4 +128,5 @@ def _classifier(manifest: dict[str, Any], arrays: dict[str, FloatArray]) -> FewS
         example_ids=tuple(map(str, manifest["examples"])),
         figures={str(key): float(value) for key, value in manifest["figures"].items()},
         fingerprint=str(manifest["fingerprint"]),
+        balance=manifest.get("balance", "weights"),
     )

@@ -90,6 +90,7 @@ class FusedClassifier:
         example_ids: M names of the shots, as the caller knows them.
         figures: of the training.
         fingerprint: of shots, labels and words.
+        few_shot: the adapter of each modality that was asked for; None for the default.
     """
 
     adapter: FusionAdapter
@@ -103,6 +104,7 @@ class FusedClassifier:
     example_ids: tuple[str, ...]
     figures: dict[str, float]
     fingerprint: str
+    few_shot: str | None = None
 
     def __post_init__(self) -> None:
         names = self.adapter.modalities
@@ -187,6 +189,7 @@ def train_fused_classifier(
         example_ids=tuple(example_ids),
         figures=_figures(held, doubts, shots),
         fingerprint=_fingerprint(shots),
+        few_shot=few_shot,
     )
 
 

@@ -82,7 +82,7 @@ def _check_encoders(name: str, manifest: dict[str, Any], hashes: Mapping[str, st
             raise EncoderChangedError(
                 f"adapter {name} learned {modality} from embeddings of encoder {encoder['name']} "
                 f"({stored[:12]}), got those of {hashes[modality][:12]}; train it again",
-                group=str(manifest["group"]),
+                manifest=manifest,
             )
 
 
@@ -101,6 +101,7 @@ def _manifest(classifier: FusedClassifier) -> dict[str, Any]:
             for modality in classifier.modalities
         },
         "error_rate": classifier.error_rate,
+        "few_shot": classifier.few_shot,
         "doubts": [
             {
                 "modalities": list(kept),
@@ -139,6 +140,7 @@ def _classifier(manifest: dict[str, Any], arrays: dict[str, FloatArray]) -> Fuse
         example_ids=tuple(map(str, manifest["examples"])),
         figures={str(key): float(value) for key, value in manifest["figures"].items()},
         fingerprint=str(manifest["fingerprint"]),
+        few_shot=manifest.get("few_shot"),
     )
 
 

@@ -7,10 +7,11 @@ import typer
 from app.cli.options import JsonOption, LibraryOption, open_engine
 
 if TYPE_CHECKING:
+    from retrieval.catalog import VectorSet
     from retrieval.engine import Engine, LibraryInfo
     from retrieval.types import Video
 
-__all__ = ["info", "list_videos", "remove", "short_ids", "video_json"]
+__all__ = ["films_text", "info", "list_videos", "remove", "short_ids", "video_json"]
 
 MIN_ID = 8
 
@@ -85,6 +86,7 @@ def info(
 
 def _library_info(state: "LibraryInfo", *, as_json: bool) -> None:
     from app.cli.output import clock, print_json
+    from app.schemas_library import VectorSetView
 
     values: dict[str, Any] = {
         "library": str(state.library),
@@ -106,6 +108,7 @@ def _library_info(state: "LibraryInfo", *, as_json: bool) -> None:
         "index_state": state.index_state,
         "copy_encoder": None if state.copy_encoder is None else state.copy_encoder.name,
         "num_without_copies": state.num_without_copies,
+        "vector_sets": [VectorSetView.of(one).model_dump(mode="json") for one in state.vector_sets],
     }
     if as_json:
         print_json(values)
@@ -117,6 +120,7 @@ def _library_info(state: "LibraryInfo", *, as_json: bool) -> None:
         ("Shots", f"{state.num_shots} in {state.num_scenes} scenes"),
         ("Subtitles", f"{state.num_subtitles} lines"),
         ("Encoder", encoder),
+        *(("Kept too", _set_words(one)) for one in state.vector_sets if not one.is_used),
         ("Index", state.index),
         ("On disk", f"{state.size_bytes / 1e6:.1f} MB"),
     )
@@ -125,6 +129,26 @@ def _library_info(state: "LibraryInfo", *, as_json: bool) -> None:
             f"\n{state.num_without_copies} films are from an earlier version and cannot be matched "
             "whole: run `sceneprint ingest` on their files again"
         )
+    for one in state.vector_sets:
+        if one.is_used and one.num_missing:
+            are = "has" if one.num_missing == 1 else "have"
+            print(
+                f"\n{films_text(one.num_missing)} {are} no vectors of this encoder, so that no "
+                "picture or word finds them: put the\nfiles back and run `sceneprint reindex "
+                f"--encoder {one.encoder.spec or one.encoder.name}`"
+            )
+
+
+def films_text(count: int) -> str:
+    """A number of films in words: `1 film`, `5 films`."""
+    return "1 film" if count == 1 else f"{count} films"
+
+
+def _set_words(one: "VectorSet") -> str:
+    """The vectors of an encoder that is not in use."""
+    missing = f", {films_text(one.num_missing)} not yet" if one.num_missing else ""
+    held = f"{one.num_shots} shots{missing}, {one.size_bytes / 1e6:.1f} MB"
+    return f"{one.encoder.name} ({one.encoder.dim}): {held}"
 
 
 def _print_pairs(*pairs: tuple[str, str]) -> None:

@@ -21,6 +21,7 @@ from app.cli import (
     labels,
     library,
     match,
+    reindex,
     search,
     serve,
     teach,
@@ -47,6 +48,7 @@ app.command("ingest")(ingest.ingest)
 app.command("list")(library.list_videos)
 app.command("info")(library.info)
 app.command("remove")(library.remove)
+app.command("reindex")(reindex.reindex)
 app.command("search")(search.search)
 app.command("match")(match.match)
 app.command("threshold")(threshold.threshold)

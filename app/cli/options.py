@@ -39,7 +39,7 @@ EncoderOption = Annotated[
         "--encoder",
         metavar="NAME",
         help="Encoder, as family:architecture/tag.",
-        show_default="builtin",
+        show_default="the library's, or builtin",
     ),
 ]
 SoundEncoderOption = Annotated[
@@ -82,7 +82,7 @@ def open_engine(
     settings = load_settings()
     return Engine(
         library or settings.library,
-        encoder=encoder or settings.encoder,
+        encoder=encoder or settings.library_encoder,
         copy_encoder=settings.copy_encoder,
         sound_encoder=sound_encoder or settings.sound_encoder,
         index=settings.index,

@@ -44,7 +44,7 @@ def ready(state: State) -> Ready:
         raise ProblemError(503, "the encoder is being loaded")
     info = state.engine.info()
     return Ready(
-        encoder=state.engine.encoder.name,
+        encoder=state.engine.sight().encoder.name,
         num_videos=info.num_videos,
         num_shots=info.num_shots,
         index_state=info.index_state,

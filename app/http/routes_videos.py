@@ -23,6 +23,8 @@ from app.schemas_library import (
     SceneView,
     ShotsResult,
     ShotView,
+    VectorSetsResult,
+    VectorSetView,
     VideosResult,
     VideoView,
 )
@@ -57,6 +59,21 @@ def list_videos(
         videos=[VideoView.of(video) for video in videos[start:end]],
         next_cursor=make_cursor(end, query="videos") if end < len(videos) else None,
     )
+
+
+@router.get(
+    "/v1/vector-sets",
+    response_model=VectorSetsResult,
+    responses=problems(400, 503),
+    summary="List the vectors of each encoder",
+)
+def list_vector_sets(state: State) -> VectorSetsResult:
+    """Which encoders the library has vectors of, and which it searches with.
+
+    `sceneprint reindex` makes others and changes between them, also under a running server.
+    """
+    sets = state.engine.catalog.vector_sets()
+    return VectorSetsResult(vector_sets=[VectorSetView.of(one) for one in sets])
 
 
 @router.get(

@@ -40,7 +40,7 @@ def run_server(settings: Settings) -> None:
         listener,
         Engine(
             settings.library,
-            encoder=settings.encoder,
+            encoder=settings.library_encoder,
             copy_encoder=settings.copy_encoder,
             sound_encoder=settings.sound_encoder,
             index=settings.index,

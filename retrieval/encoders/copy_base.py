@@ -28,17 +28,19 @@ class CopyEncoder(ABC):
         hash: of weights and preprocessing together, so that any change is a new encoder.
         dim: C, the length of a descriptor.
         batch_size: how many pictures go through the network at once.
+        spec: the name that `load_copy_encoder` loads it by; None where that is not known.
     """
 
     name: str
     hash: str
     dim: int
     batch_size: int = 32
+    spec: str | None = None
 
     @property
     def id(self) -> EncoderId:
         """What is stored beside the descriptors."""
-        return EncoderId(name=self.name, hash=self.hash, dim=self.dim)
+        return EncoderId(name=self.name, hash=self.hash, dim=self.dim, spec=self.spec)
 
     @property
     def background(self) -> FloatArray:

@@ -40,6 +40,8 @@ class BuiltinCopyEncoder(CopyEncoder):
         self.name = copies.name
         self.hash = encoder.manifest.copy_hash()
         self.dim = copies.dim
+        if encoder.spec is not None:  # `onnx:FOLDER` and `builtin:FOLDER` are one
+            self.spec = encoder.spec.replace("onnx:", "builtin:", 1)
 
     @cached_property
     def background(self) -> FloatArray:

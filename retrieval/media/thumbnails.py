@@ -8,10 +8,15 @@ from PIL import Image
 
 from retrieval.errors import InvalidInputError
 
-__all__ = ["jpeg_thumbnail"]
+__all__ = ["MAX_SIDE", "jpeg_thumbnail"]
+
+MAX_SIDE = 320
+"""Longest side in pixels of what a library keeps."""
 
 
-def jpeg_thumbnail(image: NDArray[np.uint8], *, max_side: int = 320, quality: int = 80) -> bytes:
+def jpeg_thumbnail(
+    image: NDArray[np.uint8], *, max_side: int = MAX_SIDE, quality: int = 80
+) -> bytes:
     """Encode an (H, W, 3) uint8 RGB image as a JPEG whose longest side is at most `max_side`.
 
     Nothing is enlarged; the shape of the picture is kept.

@@ -46,9 +46,11 @@ def own_client(tmp_path: Path) -> Iterator[TestClient]:
 
 @pytest.fixture
 def fake_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every encoder name loads the fake; the environment has no settings of ours."""
+    """Names load fakes, `fake:…` one of that name; the environment has no settings of ours."""
 
     def load(name: str, **options: object) -> PictureTextEncoder:
+        if name.startswith("fake:"):
+            return FakeEncoder(name, layout_weight=1.0)
         if name not in ("builtin", "fake"):
             raise errors.InvalidInputError(f"got encoder {name!r}, known families: builtin")
         return FakeEncoder(layout_weight=1.0)

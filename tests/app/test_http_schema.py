@@ -39,6 +39,7 @@ OPERATIONS = (
     "GET /v1/reports/{report_id}",
     "POST /v1/classify",
     "POST /v1/videos/{video_id}/classify",
+    "GET /v1/vector-sets",
     "GET /v1/videos",
     "POST /v1/videos",
     "GET /v1/videos/{video_id}",

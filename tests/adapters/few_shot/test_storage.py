@@ -71,7 +71,8 @@ def test_another_encoder_is_refused(tmp_path: Path) -> None:
     save_classifier(trained(), tmp_path, "mine")
     with pytest.raises(EncoderChangedError, match=r"mine/1 learned from .*fake:encoder") as caught:
         load_classifier(tmp_path, "mine", encoder_hash="cd" * 32)
-    assert caught.value.group == "kind"
+    assert caught.value.manifest["group"] == "kind"
+    assert caught.value.manifest["balance"] == "weights"
 
 
 @pytest.mark.parametrize("name", ["", "..", "../up", "a/b", ".hidden", "x" * 65])

@@ -115,7 +115,7 @@ def test_encoders_must_be_those_it_learned_from(tmp_path: Path) -> None:
     load_fused_classifier(tmp_path, "mine", encoder_hashes={"picture": HASHES["picture"]})
     with pytest.raises(EncoderChangedError, match=r"mine/1 learned sound from .*fake:sound") as one:
         load_fused_classifier(tmp_path, "mine", encoder_hashes={**HASHES, "sound": "x" * 64})
-    assert one.value.group == "kind"
+    assert one.value.manifest["group"] == "kind"
 
 
 @pytest.mark.parametrize(
