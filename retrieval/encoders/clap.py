@@ -7,10 +7,10 @@ reads a folder with the weights, the tokenizer and the feature extractor. Only s
 import hashlib
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from retrieval.encoders.base import SoundTextEncoder
+from retrieval.encoders.hub import load_offline, model_folder
 from retrieval.encoders.runtime import RuntimeOptions
 from retrieval.encoders.text_cache import TextCache
 from retrieval.encoders.torch_weights import (
@@ -20,7 +20,7 @@ from retrieval.encoders.torch_weights import (
     first_line,
     hash_tensors,
 )
-from retrieval.errors import InvalidInputError, MissingDependencyError, NotFoundError
+from retrieval.errors import InvalidInputError, MissingDependencyError
 from retrieval.types import FloatArray
 
 __all__ = ["ClapEncoder", "load"]
@@ -71,7 +71,7 @@ def load(rest: str, *, runtime: str, options: RuntimeOptions) -> ClapEncoder:
 
     Raises:
         InvalidInputError: an empty name, a runtime, or a folder that holds no CLAP.
-        NotFoundError: weights that cannot be fetched.
+        NotFoundError: weights that are not there and cannot be fetched.
         MissingDependencyError: transformers, torch or the asked-for device is not installed.
     """
     if runtime != "auto" or not rest:
@@ -91,15 +91,13 @@ def load(rest: str, *, runtime: str, options: RuntimeOptions) -> ClapEncoder:
             "run: pip install torch transformers"
         ) from exc
     device = choose_torch_device(torch, options.device)
+    folder = model_folder(rest, name=f"clap:{rest}")
     try:
-        model = ClapModel.from_pretrained(rest, use_safetensors=True)
-        processor = ClapProcessor.from_pretrained(rest)
-    except Exception as exc:  # transformers and the hub raise many unrelated classes
-        message = f"clap:{rest} cannot be loaded: {first_line(exc)}"
-        if Path(rest).is_dir():
-            raise InvalidInputError(f"{message}; give a folder of a CLAP checkpoint") from exc
-        raise NotFoundError(
-            f"{message}; on a machine that reaches the network run: hf download {rest}, copy the "
-            "folder here and load it as clap:/path/to/folder"
+        with load_offline():
+            model = ClapModel.from_pretrained(folder, use_safetensors=True)
+            processor = ClapProcessor.from_pretrained(folder)
+    except Exception as exc:  # transformers raises many unrelated classes
+        raise InvalidInputError(
+            f"clap:{rest} cannot be loaded: {first_line(exc)}; give a folder of a CLAP checkpoint"
         ) from exc
     return ClapEncoder(f"clap:{rest}", model, processor, device=device)

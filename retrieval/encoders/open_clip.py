@@ -1,16 +1,15 @@
 """The `open_clip` family: any checkpoint that open_clip loads, run by torch (extra `clip`).
 
-`open_clip:ARCHITECTURE/TAG` fetches published weights, `open_clip:ARCHITECTURE//path/to/file`
-reads a checkpoint from disk, `open_clip:hf-hub:ORG/REPO` and `open_clip:local-dir:/path` read the
-architecture too. Pictures and texts go through the checkpoint's own preprocessing and tokenizer.
+`open_clip:ARCHITECTURE/TAG` takes published weights, `open_clip:ARCHITECTURE//path/to/file` reads
+a checkpoint from disk, `open_clip:hf-hub:ORG/REPO` and `open_clip:local-dir:/path` read the
+architecture too. Pictures and texts go through the checkpoint's own preprocessing and tokenizer;
+some architectures (SigLIP, multilingual ones) take the tokenizer from a model hub.
 """
 
-import difflib
 import hashlib
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,35 +18,30 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from retrieval.encoders.base import PictureTextEncoder
+from retrieval.encoders.hub import TOKENIZER, HubSource, cached_folder, ensure, load_offline
+from retrieval.encoders.open_clip_names import (
+    OpenClipSource,
+    needed_files,
+    parse_source,
+    text_config,
+)
 from retrieval.encoders.runtime import RuntimeOptions
 from retrieval.encoders.text_cache import TextCache
 from retrieval.encoders.torch_weights import (
     MAX_CHARACTERS,
     choose_torch_device,
+    describe_tokenizer,
     features,
     first_line,
     hash_tensors,
+    unfilled_weights,
 )
-from retrieval.errors import InvalidInputError, MissingDependencyError, NotFoundError
+from retrieval.errors import InvalidInputError, MissingDependencyError
 from retrieval.types import FloatArray
 
-__all__ = ["OpenClipEncoder", "load"]
+__all__ = ["OpenClipEncoder", "hub_sources", "load"]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Source:
-    """What the name after `open_clip:` says."""
-
-    architecture: str
-    """An open_clip architecture, or `hf-hub:…` / `local-dir:…`."""
-    tag: str | None
-    """A published tag or the path of a checkpoint; None where the architecture says all."""
-
-    @property
-    def is_local(self) -> bool:
-        return self.architecture.startswith("local-dir:") or "/" in (self.tag or "")
 
 
 class OpenClipEncoder(PictureTextEncoder):
@@ -64,6 +58,7 @@ class OpenClipEncoder(PictureTextEncoder):
         self._cache = TextCache()
         self.name = name
         self.hash = _hash(model, preprocessing, tokenizer)
+        _fuse_branches(model)
         self.picture_side = int(np.min(preprocessing["size"]))
         self.temperature = float(model.logit_scale.exp())
         self.dim = self._run_text(["dim"]).shape[1]
@@ -102,11 +97,24 @@ def load(rest: str, *, runtime: str, options: RuntimeOptions) -> OpenClipEncoder
         )
     open_clip, torch = _import()
     device = choose_torch_device(torch, options.device)
-    source = _parse(open_clip, rest)
+    source = parse_source(open_clip, rest)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
+    ensure(f"open_clip:{rest}", lambda: needed_files(open_clip, source))
     model, tokenizer = _create(open_clip, source, device)
     return OpenClipEncoder(f"open_clip:{rest}", model, tokenizer, device=device)
+
+
+def hub_sources(rest: str) -> tuple[HubSource, ...]:
+    """What the name after the colon needs of a model hub: weights, tokenizer, text configuration.
+
+    Raises:
+        InvalidInputError: a name that cannot be.
+        NotFoundError: an architecture, tag or file that is not there.
+        MissingDependencyError: the extra `clip` is not installed.
+    """
+    open_clip, _ = _import()
+    return needed_files(open_clip, parse_source(open_clip, rest))
 
 
 def _import() -> tuple[Any, Any]:
@@ -125,59 +133,62 @@ def _import() -> tuple[Any, Any]:
     return open_clip, torch
 
 
-def _parse(open_clip: Any, rest: str) -> _Source:
-    """Read the name and check what can be checked before anything is loaded."""
-    if rest.startswith(("hf-hub:", "local-dir:")):
-        return _Source(architecture=rest, tag=None)
-    architecture, _, tag = rest.partition("/")
-    if not architecture or not tag:
-        raise InvalidInputError(
-            f"got encoder 'open_clip:{rest}', expected open_clip:ARCHITECTURE/TAG or "
-            "open_clip:ARCHITECTURE//path/to/checkpoint"
-        )
-    known = open_clip.list_models()
-    if architecture not in known:
-        near = difflib.get_close_matches(architecture, known, n=5, cutoff=0.4) or known[:5]
-        raise NotFoundError(
-            f"open_clip has no architecture {architecture!r}; near: {', '.join(near)}"
-        )
-    source = _Source(architecture=architecture, tag=tag)
-    tags = open_clip.list_pretrained_tags_by_model(architecture)
-    if source.is_local and not Path(tag).is_file():
-        raise NotFoundError(f"no checkpoint file at {tag}")
-    if not source.is_local and tag not in tags:
-        raise NotFoundError(
-            f"open_clip has no weights {tag!r} for {architecture}; it knows "
-            f"{', '.join(sorted(tags)) or 'none'}, or give a file: open_clip:{architecture}//path"
-        )
-    return source
-
-
-def _create(open_clip: Any, source: _Source, device: str) -> tuple[Any, Any]:
+def _create(open_clip: Any, source: OpenClipSource, device: str) -> tuple[Any, Any]:
     """Build the network, load its weights (tensors only, never code) and its tokenizer."""
     try:
-        model = open_clip.create_model(
-            source.architecture,
-            source.tag,
-            device=device,
-            require_pretrained=True,
-            weights_only=True,
-            force_preprocess_cfg=_preprocessing_of_file(open_clip, source),
-        )
-        return model, open_clip.get_tokenizer(source.architecture)
-    except Exception as exc:  # open_clip, torch and the hub raise many unrelated classes
-        if source.is_local:
-            raise InvalidInputError(
-                f"{source.tag or source.architecture} cannot be loaded as open_clip "
-                f"{source.architecture}: {first_line(exc)}; give a checkpoint of that architecture"
-            ) from exc
-        raise NotFoundError(
-            f"weights of open_clip {source.architecture}/{source.tag} cannot be fetched: "
-            f"{first_line(exc)}; {_how_to_fetch(open_clip, source)}"
+        with load_offline(), unfilled_weights():
+            model = open_clip.create_model(
+                source.architecture,
+                source.tag,
+                device=device,
+                require_pretrained=True,
+                weights_only=True,
+                force_quick_gelu=_wants_quick_gelu(open_clip, source),
+                force_preprocess_cfg=_preprocessing_of_file(open_clip, source),
+            )
+            return model, _tokenizer(open_clip, source)
+    except Exception as exc:  # open_clip and torch raise many unrelated classes
+        raise InvalidInputError(
+            f"{source.tag or source.architecture} cannot be loaded as open_clip "
+            f"{source.architecture}: {first_line(exc)}; give a checkpoint of that architecture"
         ) from exc
 
 
-def _preprocessing_of_file(open_clip: Any, source: _Source) -> dict[str, Any] | None:
+def _tokenizer(open_clip: Any, source: OpenClipSource) -> Any:
+    """As open_clip makes it, but from the folder that the cache holds, which needs no network."""
+    text = text_config(open_clip, source)
+    if source.folder is not None or "hf_tokenizer_name" not in text:
+        return open_clip.get_tokenizer(source.architecture)
+    name = text["hf_tokenizer_name"]
+    folder = name if Path(name).is_dir() else cached_folder(HubSource(name, TOKENIZER))
+    length = text.get("context_length", open_clip.tokenizer.DEFAULT_CONTEXT_LENGTH)
+    return open_clip.tokenizer.HFTokenizer(
+        str(folder),
+        context_length=length,
+        tokenizer_mode=text.get("tokenizer_mode"),
+        **text.get("tokenizer_kwargs", {}),
+    )
+
+
+def _wants_quick_gelu(open_clip: Any, source: OpenClipSource) -> bool:
+    """Whether the published weights were trained with QuickGELU, whatever the architecture says.
+
+    open_clip itself only warns where `ViT-B-32/openai` meets an architecture with GELU.
+    """
+    if source.tag is None or source.is_local:
+        return False
+    return bool(open_clip.get_pretrained_cfg(source.architecture, source.tag).get("quick_gelu"))
+
+
+def _fuse_branches(model: Any) -> None:
+    """Join the branches that networks like MobileCLIP keep for training: the same, but faster."""
+    if any(hasattr(part, "reparameterize") for part in model.modules()):
+        from timm.utils.model import reparameterize_model
+
+        reparameterize_model(model, inplace=True)
+
+
+def _preprocessing_of_file(open_clip: Any, source: OpenClipSource) -> dict[str, Any] | None:
     """Preprocessing for a checkpoint file, which does not say its own.
 
     Where all published weights of the architecture agree it is theirs, else open_clip's default.
@@ -196,21 +207,12 @@ def _preprocessing_of_file(open_clip: Any, source: _Source) -> dict[str, Any] | 
     return None
 
 
-def _how_to_fetch(open_clip: Any, source: _Source) -> str:
-    """One command for a machine that reaches the hub, and what to do with the file then."""
-    repository = source.architecture.removeprefix("hf-hub:")
-    if source.tag is not None:
-        repository = open_clip.get_pretrained_cfg(source.architecture, source.tag)["hf_hub"]
-    command = f"hf download {'/'.join(repository.split('/')[:2])}"
-    return (
-        f"on a machine that reaches the network run: {command}, copy the files here and load them "
-        f"as open_clip:{source.architecture if source.tag else 'ARCHITECTURE'}//path/to/checkpoint"
-        " or open_clip:local-dir:/path/to/folder"
-    )
-
-
 def _hash(model: Any, preprocessing: dict[str, Any], tokenizer: Any) -> str:
-    """SHA-256 over every tensor, the preprocessing and the kind of tokenizer."""
+    """SHA-256 over every tensor, the preprocessing and the tokenizer."""
     described = json.dumps(preprocessing, sort_keys=True, default=str)
     described += f" {type(tokenizer).__name__} {tokenizer.context_length}"
+    inner = getattr(tokenizer, "tokenizer", None)  # of transformers, where the hub brings it
+    if inner is not None:
+        cleaning = tokenizer.clean_fn.__name__
+        described += f" {cleaning} {tokenizer.tokenizer_mode} {describe_tokenizer(inner)}"
     return hash_tensors(model, hashlib.sha256(described.encode()))

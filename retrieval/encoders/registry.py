@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from retrieval.encoders.base import Encoder, PictureTextEncoder, SoundEncoder, TextEncoder
+from retrieval.encoders.hub import HubSource
 from retrieval.encoders.runtime import Device, RuntimeOptions
 from retrieval.errors import InvalidInputError, NotFoundError
 
@@ -20,6 +21,7 @@ __all__ = [
     "SOUND_FAMILIES",
     "TEXT_FAMILIES",
     "Family",
+    "hub_sources",
     "load_encoder",
     "load_sound_encoder",
     "load_text_encoder",
@@ -35,23 +37,33 @@ class Family:
     example: str
     reads_text: bool = True
     """Whether words can be compared with what it embeds."""
+    sources: str | None = None
+    """`module:function` from the rest of a name to what it needs of a model hub."""
 
 
 FAMILIES: Mapping[str, Family] = {
     "builtin": Family("retrieval.encoders.builtin:load", "builtin"),
     "onnx": Family("retrieval.encoders.onnx_folder:load", "onnx:my-encoder"),
     "open_clip": Family(
-        "retrieval.encoders.open_clip:load", "open_clip:ViT-B-32/laion2b_s34b_b79k"
+        "retrieval.encoders.open_clip:load",
+        "open_clip:ViT-B-32/laion2b_s34b_b79k",
+        sources="retrieval.encoders.open_clip:hub_sources",
     ),
     "transformers": Family(
-        "retrieval.encoders.transformers:load", "transformers:google/siglip2-base-patch16-224"
+        "retrieval.encoders.transformers:load",
+        "transformers:google/siglip2-base-patch16-224",
+        sources="retrieval.encoders.hub:model_sources",
     ),
 }
 """Pictures and text in one space."""
 
 SOUND_FAMILIES: Mapping[str, Family] = {
     "builtin": Family("retrieval.encoders.sound_builtin:load", "builtin", reads_text=False),
-    "clap": Family("retrieval.encoders.clap:load", "clap:laion/clap-htsat-unfused"),
+    "clap": Family(
+        "retrieval.encoders.clap:load",
+        "clap:laion/clap-htsat-unfused",
+        sources="retrieval.encoders.hub:model_sources",
+    ),
 }
 """Sounds; `clap` reads text too."""
 
@@ -60,6 +72,7 @@ TEXT_FAMILIES: Mapping[str, Family] = {
     "sentence-transformers": Family(
         "retrieval.encoders.sentence_transformers:load",
         "sentence-transformers:sentence-transformers/all-MiniLM-L6-v2",
+        sources="retrieval.encoders.sentence_transformers:hub_sources",
     ),
 }
 """Text with text; those of pictures read text as well."""
@@ -132,26 +145,49 @@ def load_text_encoder(
     return encoder
 
 
+def hub_sources(name: str) -> tuple[HubSource, ...]:
+    """What an encoder of any kind needs of a model hub; nothing where it needs none.
+
+    Raises:
+        InvalidInputError: an unknown family, or a name that cannot be.
+        NotFoundError: a folder, architecture or tag that is not there.
+        MissingDependencyError: the extra `clip` is not installed.
+    """
+    family = _find(name, "encoder", {**SOUND_FAMILIES, **TEXT_FAMILIES})
+    rest = name.partition(":")[2]
+    return () if family.sources is None else tuple(_imported(family.sources)(rest))
+
+
 def _load(
     name: str, what: str, families: Mapping[str, Family], runtime: str, options: RuntimeOptions
 ) -> Encoder:
     """Find the family, import its file and let it load the rest of the name."""
     family_name, _, rest = name.partition(":")
+    load = _imported(_find(name, what, families).target)
+    arguments: dict[str, Any] = {"runtime": runtime, "options": options}
+    try:
+        encoder: Encoder = load(rest, **arguments)
+    except FileNotFoundError as exc:
+        raise NotFoundError(f"{what} {name!r}: {exc}") from exc
+    encoder.spec = _from_anywhere(family_name, rest)
+    return encoder
+
+
+def _find(name: str, what: str, families: Mapping[str, Family]) -> Family:
+    family_name = name.partition(":")[0]
     family = families.get(family_name)
     if family is None:
         examples = ", ".join(known.example for known in families.values())
         raise InvalidInputError(
             f"got {what} {name!r}: unknown family {family_name!r}, expected one like {examples}"
         )
-    module_name, function_name = family.target.split(":")
-    load: Callable[..., Encoder] = getattr(import_module(module_name), function_name)
-    arguments: dict[str, Any] = {"runtime": runtime, "options": options}
-    try:
-        encoder = load(rest, **arguments)
-    except FileNotFoundError as exc:
-        raise NotFoundError(f"{what} {name!r}: {exc}") from exc
-    encoder.spec = _from_anywhere(family_name, rest)
-    return encoder
+    return family
+
+
+def _imported(target: str) -> Callable[..., Any]:
+    module_name, function_name = target.split(":")
+    function: Callable[..., Any] = getattr(import_module(module_name), function_name)
+    return function
 
 
 def _from_anywhere(family_name: str, rest: str) -> str:

@@ -7,19 +7,19 @@ reads a saved one. Only safetensors are read, and no code that comes with a chec
 import hashlib
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from retrieval.encoders.base import TextEncoder
+from retrieval.encoders.hub import HubSource, load_offline, local_folder, model_folder
 from retrieval.encoders.runtime import RuntimeOptions
 from retrieval.encoders.text_cache import TextCache
 from retrieval.encoders.torch_weights import choose_torch_device, first_line, hash_tensors
-from retrieval.errors import InvalidInputError, MissingDependencyError, NotFoundError
+from retrieval.errors import InvalidInputError, MissingDependencyError
 from retrieval.types import FloatArray
 
-__all__ = ["SentenceEncoder", "load"]
+__all__ = ["SentenceEncoder", "hub_sources", "load"]
 
 _MAX_CHARACTERS = 10_000
 
@@ -54,7 +54,7 @@ def load(rest: str, *, runtime: str, options: RuntimeOptions) -> SentenceEncoder
 
     Raises:
         InvalidInputError: an empty name, a runtime, or a folder that holds none.
-        NotFoundError: weights that cannot be fetched.
+        NotFoundError: weights that are not there and cannot be fetched.
         MissingDependencyError: the package, torch or the asked-for device is not installed.
     """
     name = f"sentence-transformers:{rest}"
@@ -75,19 +75,29 @@ def load(rest: str, *, runtime: str, options: RuntimeOptions) -> SentenceEncoder
             "run: pip install sentence-transformers torch"
         ) from exc
     device = choose_torch_device(torch, options.device)
+    folder = model_folder(rest, name=name, sources=hub_sources)
     try:
-        model = SentenceTransformer(
-            rest,
-            device=device,
-            trust_remote_code=False,
-            model_kwargs={"use_safetensors": True},
-        )
-    except Exception as exc:  # the package and the hub raise many unrelated classes
-        message = f"{name} cannot be loaded: {first_line(exc)}"
-        if Path(rest).is_dir():
-            raise InvalidInputError(f"{message}; give a folder that its `save` wrote") from exc
-        raise NotFoundError(
-            f"{message}; on a machine that reaches the network run: hf download {rest}, copy the "
-            "folder here and load it as sentence-transformers:/path/to/folder"
+        with load_offline():
+            model = SentenceTransformer(
+                str(folder),
+                device=device,
+                trust_remote_code=False,
+                model_kwargs={"use_safetensors": True},
+            )
+    except Exception as exc:  # the package raises many unrelated classes
+        raise InvalidInputError(
+            f"{name} cannot be loaded: {first_line(exc)}; give a folder that its `save` wrote"
         ) from exc
     return SentenceEncoder(name, model)
+
+
+def hub_sources(rest: str) -> tuple[HubSource, ...]:
+    """What the name after the colon needs of a model hub; nothing where it is a folder.
+
+    Raises:
+        NotFoundError: it looks like a path, and there is no such folder.
+        InvalidInputError: it is neither a folder nor `ORG/REPO`.
+    """
+    if local_folder(rest) is not None:
+        return ()
+    return (HubSource(rest if "/" in rest else f"sentence-transformers/{rest}", folders=True),)

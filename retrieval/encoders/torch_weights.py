@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,18 @@ __all__ = [
     "features",
     "first_line",
     "hash_tensors",
+    "unfilled_weights",
 ]
 
 logger = logging.getLogger(__name__)
 
 MAX_CHARACTERS = 1000
 """Longer captions are cut before they become tokens: no network of captions reads so far."""
+
+_DRAWING = frozenset(
+    ("uniform_", "normal_", "trunc_normal_", "kaiming_uniform_", "kaiming_normal_", "erfinv_")
+)
+"""What fills a tensor with random numbers, in torch.nn.init and as methods."""
 
 _PROBE = "A red car, two dogs & 3 cafés; 两辆自行车 🚲"
 """A text whose tokens tell apart tokenizers of the same words."""
@@ -96,6 +103,26 @@ def describe_tokenizer(tokenizer: Any) -> str:
     tokens = tokenizer(_PROBE, truncation=True, max_length=64)["input_ids"]
     described = json.dumps([vocabulary, tokens])
     return hashlib.sha256(described.encode()).hexdigest()
+
+
+def unfilled_weights() -> AbstractContextManager[Any]:
+    """Make networks in this thread without drawing the random numbers they would start from.
+
+    Only for weights that are read over them to the last one, as open_clip's strict loading does:
+    what is drawn takes as long as all the rest of a load.
+    """
+    from torch.overrides import TorchFunctionMode
+
+    class Unfilled(TorchFunctionMode):
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            named = kwargs or {}
+            if getattr(func, "__name__", "") in _DRAWING:
+                return named["tensor"] if "tensor" in named else args[0]
+            return func(*args, **named)
+
+    return Unfilled()
 
 
 def first_line(exc: Exception) -> str:

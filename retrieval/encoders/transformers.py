@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from retrieval.encoders.base import PictureTextEncoder
+from retrieval.encoders.hub import load_offline, model_folder
 from retrieval.encoders.runtime import RuntimeOptions
 from retrieval.encoders.text_cache import TextCache
 from retrieval.encoders.torch_weights import (
@@ -30,7 +31,7 @@ from retrieval.encoders.torch_weights import (
 from retrieval.errors import InvalidInputError, MissingDependencyError
 from retrieval.types import FloatArray
 
-__all__ = ["TransformersEncoder", "load"]
+__all__ = ["TransformersEncoder", "describe_image_processor", "load"]
 
 _PREPROCESSING = (
     *("do_convert_rgb", "do_resize", "size", "resample", "do_center_crop", "crop_size"),
@@ -63,6 +64,7 @@ class TransformersEncoder(PictureTextEncoder):
         self._cache = TextCache()
         self.name = name
         self.hash = self._hash()
+        self.picture_side = _picture_side(image_processor)
         self.temperature = _temperature(model)
         self.dim = self._check_dim()
 
@@ -121,8 +123,10 @@ def load(rest: str, *, runtime: str, options: RuntimeOptions) -> TransformersEnc
     device = choose_torch_device(torch, options.device)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
+    folder = model_folder(rest, name=name)
     try:
-        parts = _read(rest)
+        with load_offline():
+            parts = _read(str(folder))
     except (InvalidInputError, MissingDependencyError):
         raise
     except Exception as exc:  # transformers and safetensors raise many unrelated classes
@@ -230,6 +234,13 @@ def _temperature(model: Any) -> float:
         f"{type(model).__name__} has no temperature that compares pictures with texts; "
         "choose a CLIP-like checkpoint"
     )
+
+
+def _picture_side(image_processor: Any) -> int | None:
+    """The shorter side of what the network sees; None where it takes pictures of any aspect."""
+    stated = describe_image_processor(image_processor)
+    size = stated.get("crop_size") if stated.get("do_center_crop") else stated.get("size")
+    return min(size.values()) if isinstance(size, dict) else size
 
 
 def describe_image_processor(image_processor: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from retrieval.encoders import load_sound_encoder
 from retrieval.encoders.torchvision_cure import cure_torchvision
 from retrieval.errors import InvalidInputError, MissingDependencyError, NotFoundError
 from tests.retrieval.encoders.conformance import SoundTextConformance
+from tests.retrieval.encoders.fake_hub import fake_hub
 
 torch = pytest.importorskip("torch")
 cure_torchvision()
@@ -93,13 +94,11 @@ def test_folder_that_holds_no_clap(tmp_path: Path) -> None:
         load_sound_encoder(f"clap:{tmp_path}")
 
 
-def test_hub_that_is_not_reached(monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(*_: Any, **__: Any) -> None:
-        raise OSError("no route to host")
-
-    monkeypatch.setattr(transformers.ClapModel, "from_pretrained", offline)
-    with pytest.raises(NotFoundError, match="hf download laion/clap-htsat-unfused"):
-        load_sound_encoder("clap:laion/clap-htsat-unfused")
+def test_what_is_not_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with fake_hub(monkeypatch, tmp_path):
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        with pytest.raises(NotFoundError, match="hf download laion/clap-htsat-unfused"):
+            load_sound_encoder("clap:laion/clap-htsat-unfused")
 
 
 @pytest.mark.parametrize(("name", "runtime"), [("clap:", "auto"), ("clap:x/y", "openvino")])

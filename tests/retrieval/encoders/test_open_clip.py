@@ -1,4 +1,6 @@
+import json
 import logging
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,14 +9,18 @@ import numpy as np
 import pytest
 
 from retrieval.encoders import load_encoder
+from retrieval.encoders.open_clip_names import OpenClipSource
 from retrieval.encoders.torchvision_cure import import_torchvision
 from retrieval.errors import InvalidInputError, MissingDependencyError, NotFoundError
 from tests.retrieval.encoders.conformance import PictureTextConformance
+from tests.retrieval.encoders.fake_hub import FakeHub, fake_hub
+from tests.retrieval.encoders.tiny_transformers import save_tokenizer, seeded
 
 pytest.importorskip("torch")
 import_torchvision()
 open_clip = pytest.importorskip("open_clip")
 torch = pytest.importorskip("torch")
+save_file = pytest.importorskip("safetensors.torch").save_file
 
 ARCHITECTURE = "sceneprint-test"
 CONFIG = """{
@@ -112,7 +118,7 @@ def test_folder_with_its_own_architecture_and_preprocessing(
 def test_file_of_a_siglip_gets_the_siglip_scaling() -> None:
     from retrieval.encoders import open_clip as family
 
-    source = family._Source(architecture="ViT-B-16-SigLIP", tag="/a/file.pt")
+    source = OpenClipSource(architecture="ViT-B-16-SigLIP", tag="/a/file.pt")
     found = family._preprocessing_of_file(open_clip, source)
     assert found is not None
     assert found["mean"] == (0.5, 0.5, 0.5)
@@ -122,7 +128,7 @@ def test_file_of_a_siglip_gets_the_siglip_scaling() -> None:
 def test_file_whose_scaling_is_unclear_says_so(caplog: pytest.LogCaptureFixture) -> None:
     from retrieval.encoders import open_clip as family
 
-    source = family._Source(architecture="ViT-L-14", tag="/a/file.pt")
+    source = OpenClipSource(architecture="ViT-L-14", tag="/a/file.pt")
     with caplog.at_level(logging.WARNING):
         assert family._preprocessing_of_file(open_clip, source) is None
     assert "not known for sure" in caplog.text
@@ -171,23 +177,114 @@ def test_pickled_code_is_never_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "command"),
     [
-        ("ViT-B-32/laion2b_s34b_b79k", "hf download laion/CLIP-ViT-B-32-laion2B-s34B-b79K,"),
-        ("hf-hub:timm/PE-Core-B-16", "hf download timm/PE-Core-B-16,"),
+        ("ViT-B-32/laion2b_s34b_b79k", "hf download laion/CLIP-ViT-B-32-laion2B-s34B-b79K)"),
+        ("hf-hub:timm/PE-Core-B-16", "hf download timm/PE-Core-B-16)"),
+        (
+            "ViT-B-32-SigLIP2-256/webli",
+            "hf download timm/ViT-B-32-SigLIP2-256)",  # weights and tokenizer in one
+        ),
+        (
+            "xlm-roberta-base-ViT-B-32/laion5b_s13b_b90k",
+            "hf download laion/CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k && "
+            "hf download xlm-roberta-base)",
+        ),
     ],
 )
-def test_hub_that_is_not_reached_says_what_to_download(
-    monkeypatch: pytest.MonkeyPatch, name: str, command: str
+def test_what_is_not_here_says_what_to_download(
+    hub: FakeHub, monkeypatch: pytest.MonkeyPatch, name: str, command: str
 ) -> None:
-    from open_clip import factory
-
-    def offline(*_: Any, **__: Any) -> None:
-        raise OSError("no route to host")
-
-    monkeypatch.setattr(factory, "download_pretrained", offline)
-    monkeypatch.setattr(factory, "_get_hf_config", offline)
-    with pytest.raises(NotFoundError, match="no route to host") as caught:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(NotFoundError, match="cannot be fetched from") as caught:
         load_encoder(f"open_clip:{name}")
     assert command in str(caught.value)
+    assert f"sceneprint encoders download open_clip:{name}" in str(caught.value)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
+    with fake_hub(monkeypatch, tmp_path) as fake:
+        yield fake
+
+
+TEXT_CONFIGS: dict[str, dict[str, Any]] = {
+    "SigLIP": {
+        "hf_tokenizer_name": "tiny/words",
+        "tokenizer_kwargs": {"clean": "canonicalize"},
+        **{"no_causal_mask": True, "proj_bias": True, "pool_type": "last", "context_length": 8},
+        **{"vocab_size": 300, "width": 32, "heads": 2, "layers": 1},
+    },
+    "XLM-R": {
+        "hf_model_name": "tiny/words",
+        "hf_tokenizer_name": "tiny/words",
+        "hf_pooler_type": "mean_pooler",
+    },
+}
+
+
+@pytest.mark.parametrize("kind", TEXT_CONFIGS)
+def test_text_side_from_a_hub(
+    hub: FakeHub, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights and tokenizer lie in two repositories, and a second load calls neither."""
+    import transformers
+
+    words = tmp_path / "words"
+    settings: dict[str, Any] = {"hidden_size": 32, "num_attention_heads": 2, "vocab_size": 300}
+    settings |= {"num_hidden_layers": 1, "intermediate_size": 32, "max_position_embeddings": 100}
+    transformers.XLMRobertaConfig(**settings).save_pretrained(words)
+    save_tokenizer(words)
+    hub.add_folder("tiny/words", words)
+
+    model_config = {**json.loads(CONFIG), "text_cfg": TEXT_CONFIGS[kind], "custom_text": True}
+    model_config["init_logit_bias"] = -10
+    local = tmp_path / "local"
+    local.mkdir()
+    (local / "open_clip_config.json").write_text(json.dumps({"model_cfg": model_config}))
+    shutil.copytree(words, local, dirs_exist_ok=True)
+    with seeded(3), monkeypatch.context() as patched:
+        patched.chdir(tmp_path)
+        (tmp_path / "tiny").mkdir()
+        (tmp_path / "tiny" / "words").symlink_to(words)  # open_clip reads it as a folder here
+        reference = open_clip.create_model(
+            f"local-dir:{local}", load_weights=False, pretrained_text=False
+        ).eval()
+    save_file(reference.state_dict(), local / "open_clip_model.safetensors")
+    hub.add_folder("tiny/model", local)
+
+    encoder = load_encoder("open_clip:hf-hub:tiny/model")
+    texts = ["A red car!", "two dogs run over the green grass and more"]
+    tokens = open_clip.get_tokenizer(f"local-dir:{local}")(texts)
+    with torch.inference_mode():
+        expected = reference.encode_text(tokens, normalize=True)
+    np.testing.assert_allclose(encoder.encode_texts(texts), expected.numpy(), atol=1e-5)
+    hub.asked.clear()
+    assert load_encoder("open_clip:hf-hub:tiny/model").id == encoder.id
+    assert hub.asked == []
+
+
+def test_branches_for_training_are_fused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MobileCLIP's kind of network gives the same vectors with fewer layers."""
+    from timm.models.fastvit import MobileOneBlock
+
+    from retrieval.encoders.open_clip import _fuse_branches
+
+    with seeded(4):
+        network = torch.nn.Sequential(MobileOneBlock(3, 8, 3), MobileOneBlock(8, 8, 3)).eval()
+        picture = torch.rand(1, 3, 16, 16)
+    with torch.inference_mode():
+        before, num_before = network(picture), len(list(network.modules()))
+        _fuse_branches(network)
+        assert len(list(network.modules())) < num_before
+        torch.testing.assert_close(network(picture), before, atol=1e-5, rtol=1e-5)
+
+
+def test_published_weights_bring_their_activation() -> None:
+    """open_clip only warns where OpenAI's weights meet the architecture without QuickGELU."""
+    from retrieval.encoders import open_clip as family
+
+    assert family._wants_quick_gelu(open_clip, OpenClipSource("ViT-B-32", "openai"))
+    assert not family._wants_quick_gelu(open_clip, OpenClipSource("ViT-B-32", "laion2b_s34b_b79k"))
+    assert not family._wants_quick_gelu(open_clip, OpenClipSource("ViT-B-32", "/a/file.pt"))
 
 
 def test_runtime_and_devices_that_torch_is_not(
@@ -199,7 +296,7 @@ def test_runtime_and_devices_that_torch_is_not(
     with pytest.raises(InvalidInputError, match="choose cuda"):
         load_encoder(name, device="tensorrt")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(MissingDependencyError, match="no NVIDIA GPU"):
+    with pytest.raises(MissingDependencyError, match="device cuda is not usable"):
         load_encoder(name, device="cuda")
 
 

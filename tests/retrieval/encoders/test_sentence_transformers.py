@@ -8,6 +8,7 @@ from retrieval.encoders import load_text_encoder
 from retrieval.encoders.torchvision_cure import cure_torchvision
 from retrieval.errors import InvalidInputError, MissingDependencyError, NotFoundError
 from tests.retrieval.encoders.conformance import TEXTS, TextConformance
+from tests.retrieval.encoders.fake_hub import fake_hub
 
 torch = pytest.importorskip("torch")
 cure_torchvision()
@@ -60,13 +61,22 @@ def test_folder_that_holds_none(tmp_path: Path) -> None:
         load_text_encoder(f"sentence-transformers:{tmp_path}")
 
 
-def test_hub_that_is_not_reached(monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(*_: Any, **__: Any) -> None:
-        raise OSError("no route to host")
+def test_from_a_hub(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with fake_hub(monkeypatch, tmp_path) as hub:
+        hub.add_folder("sentence-transformers/tiny", checkpoint)
+        encoder = load_text_encoder("sentence-transformers:tiny")
+        hub.asked.clear()
+        again = load_text_encoder("sentence-transformers:sentence-transformers/tiny")
+        assert hub.asked == []
+    assert encoder.hash == again.hash
+    assert encoder.hash == load_text_encoder(f"sentence-transformers:{checkpoint}").hash
 
-    monkeypatch.setattr(package, "SentenceTransformer", offline)
-    with pytest.raises(NotFoundError, match="hf download some/model"):
-        load_text_encoder("sentence-transformers:some/model")
+
+def test_what_is_not_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with fake_hub(monkeypatch, tmp_path):
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        with pytest.raises(NotFoundError, match="hf download some/model"):
+            load_text_encoder("sentence-transformers:some/model")
 
 
 @pytest.mark.parametrize(("rest", "runtime"), [("", "auto"), ("x/y", "openvino")])
