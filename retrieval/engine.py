@@ -74,6 +74,7 @@ class Engine(EngineReading):
         *,
         shots: ShotMode = "fast",
         detector: str = "sync",
+        at_once: int = 1,
         progress: ProgressCallback | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> IngestSummary:
@@ -98,6 +99,7 @@ class Engine(EngineReading):
             limits=self.limits,
             shots=shots,
             detector=detector,
+            at_once=at_once,
             progress=progress,
             should_stop=should_stop,
         )

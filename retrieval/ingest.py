@@ -6,8 +6,10 @@ catalog whole or not at all, so an ingest may be stopped or killed at any moment
 """
 
 import logging
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -34,6 +36,7 @@ from retrieval.media.limits import MediaLimits
 from retrieval.media.probe import probe
 from retrieval.pace import Pace
 from retrieval.reading import read_film
+from retrieval.side_by_side import side_by_side
 from retrieval.sound_print import PRINT_VERSION
 from retrieval.types import (
     IngestOutcome,
@@ -53,6 +56,7 @@ __all__ = ["ingest"]
 logger = logging.getLogger(__name__)
 
 Status = Literal["added", "unchanged", "moved", "replaced", "skipped", "failed"]
+MAX_AT_ONCE = 64
 STOPPING = (CatalogError, EncoderMismatchError, MissingDependencyError, OperationCancelled)
 """Errors that are not of one file: the next file would meet them too."""
 
@@ -67,6 +71,7 @@ def ingest(
     limits: MediaLimits,
     shots: ShotMode = "fast",
     detector: str = "sync",
+    at_once: int = 1,
     progress: ProgressCallback | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> IngestSummary:
@@ -83,6 +88,8 @@ def ingest(
             video that is known from a fast ingest is read again for a precise one, and so is
             one from before films were described and listened to.
         detector: Name of the shot detector.
+        at_once: Files that are read at the same time. Each takes the memory of its own decoder;
+            the encoders are shared.
         progress: Told seconds of film over all files, with speed and time left.
         should_stop: Asked often, also inside a file.
 
@@ -92,16 +99,18 @@ def ingest(
 
     Raises:
         NotFoundError: A named path does not exist.
-        InvalidInputError: There is no such mode or detector.
+        InvalidInputError: There is no such mode or detector, or `at_once` is out of range.
         MissingDependencyError: The detector needs an extra.
         CatalogError: The library cannot be written (another process writes, the disk is full).
         EncoderMismatchError: The library was made with another encoder.
     """
     if shots not in ("fast", "precise"):
         raise InvalidInputError(f"got shots = {shots!r}, expected 'fast' or 'precise'")
+    if not 1 <= at_once <= MAX_AT_ONCE:
+        raise InvalidInputError(f"got at_once = {at_once}, expected 1 to {MAX_AT_ONCE}")
     create_detector(detector)  # an unknown or missing one is no fault of any file
     encoders = load_encoder, load_copy_encoder, load_sound_encoder
-    run = _Run(catalog, *encoders, limits, shots, detector, progress, should_stop)
+    run = _Run(catalog, *encoders, limits, shots, detector, at_once, progress, should_stop)
     found = scan(paths, library=catalog.library)
     run.outcomes += found.outcomes
     was_cancelled = False
@@ -118,6 +127,21 @@ def ingest(
     )
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """What was read of a file.
+
+    Attributes:
+        video_id: Of its content.
+        record: For the catalog; None where the content was known already.
+        wall_seconds: Spent on it.
+    """
+
+    video_id: str
+    record: VideoRecord | None
+    wall_seconds: float
+
+
 @dataclass
 class _Run:
     """One ingest."""
@@ -129,8 +153,11 @@ class _Run:
     limits: MediaLimits
     shots: ShotMode
     detector: str
+    at_once: int
     progress: ProgressCallback | None
-    should_stop: Callable[[], bool] | None
+    asked_to_stop: Callable[[], bool] | None
+    is_over: threading.Event = field(default_factory=threading.Event)
+    """Set when one file's error ends all, for those that are read beside it."""
     outcomes: list[IngestOutcome] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
     pace: Pace = field(init=False)
@@ -154,15 +181,27 @@ class _Run:
                 tasks.append(task)
                 self.pace.total_seconds += task.info.duration_seconds
         self.pace.started = time.monotonic()  # speed and time left are those of the real work
+        results = side_by_side(self._read, self._in_turn(tasks), at_once=self.at_once)
+        try:
+            for task, read in results:
+                self._guarded(task.path, partial(self._keep, task, read))
+                self.pace.finish("ingest", task.path.name, task.info.duration_seconds)
+        finally:
+            self.is_over.set()
+            results.close()  # waits for what is in work
+
+    def should_stop(self) -> bool:
+        """Whether to stop, by whoever asked for it."""
+        return self.is_over.is_set() or (self.asked_to_stop is not None and self.asked_to_stop())
+
+    def _in_turn(self, tasks: Sequence[FileTask]) -> Iterator[FileTask]:
         for task in tasks:
             self._check_stop()
             self.pace.tell("ingest", task.path.name)
-            self._guarded(task.path, partial(self._work, task))
-            self.pace.done_seconds += task.info.duration_seconds
-            self.pace.tell("ingest", task.path.name)
+            yield task
 
     def _check_stop(self) -> None:
-        if self.should_stop is not None and self.should_stop():
+        if self.should_stop():
             raise OperationCancelled("stopped between two files")
 
     def _guarded(self, file: Path, work: Callable[[], FileTask | None]) -> FileTask | None:
@@ -191,26 +230,34 @@ class _Run:
         self.pace.tell("scan", file.name)
         return FileTask(file, stat.st_size, stat.st_mtime_ns, probe(file, limits=self.limits))
 
-    def _work(self, task: FileTask) -> None:
+    def _read(self, task: FileTask) -> _Reading:
         """Read a file that is not known by its place, unless its content is known."""
         started = time.monotonic()
         video_id = content_id(task.path, limits=self.limits, should_stop=self.should_stop)
         known = self._video(video_id)
+        is_known = known is not None and self._is_enough(known)
+        record = None if is_known else self._record(task, video_id)
+        return _Reading(video_id, record, time.monotonic() - started)
+
+    def _keep(self, task: FileTask, done: Future[_Reading]) -> None:
+        """Bring what was read of a file into the catalog."""
+        read = done.result()
+        known = self._video(read.video_id)
         if known is not None and self._is_enough(known):
-            self._known_content(task, known)
+            self._known_content(task, known)  # perhaps since a moment ago, from a file beside it
             return
+        record = read.record or self._record(task, read.video_id)
         before = known or self.catalog.find_by_path(task.path)
-        record = self._read(task, video_id)
         _refuse_changed(task)
         self.catalog.add_video(record)
-        self.incomplete.discard(video_id)
+        self.incomplete.discard(read.video_id)
         self.pace.read_seconds += task.info.duration_seconds
         self._add(
             task.path,
             "added" if before is None else "replaced",
             record.video,
             media_seconds=task.info.duration_seconds,
-            wall_seconds=time.monotonic() - started,
+            wall_seconds=read.wall_seconds,
         )
 
     def _known_content(self, task: FileTask, known: Video) -> None:
@@ -226,7 +273,7 @@ class _Run:
         self.catalog.relocate_video(known.video_id, task.path, task.size_bytes, task.modified_ns)
         self._add(task.path, "unchanged" if path == task.path else "moved", known)
 
-    def _read(self, task: FileTask, video_id: str) -> VideoRecord:
+    def _record(self, task: FileTask, video_id: str) -> VideoRecord:
         encoder, copy_encoder = self.load_encoder(), self.load_copy_encoder()
         self.catalog.shot_vectors(encoder.id, video_id)  # refuses another encoder before the work
         self.catalog.frames(copy_encoder.id, video_id)

@@ -35,6 +35,9 @@ def ingest(
     detector: Annotated[
         str, typer.Option("--detector", metavar="NAME", help="Shot detector.")
     ] = "sync",
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, max=64, help="Films that are read at once.")
+    ] = 1,
     encoder: EncoderOption = None,
     sound_encoder: SoundEncoderOption = None,
     runtime: RuntimeOption = None,
@@ -61,7 +64,12 @@ def ingest(
     )
     with engine, stop_on_interrupt() as should_stop, shown_progress() as progress:
         summary = engine.ingest(
-            paths, shots=shots, detector=detector, progress=progress, should_stop=should_stop
+            paths,
+            shots=shots,
+            detector=detector,
+            at_once=jobs,
+            progress=progress,
+            should_stop=should_stop,
         )
     print_ingest(summary, as_json=as_json)
     raise typer.Exit(exit_code(summary, paths))

@@ -1,5 +1,7 @@
 import os
 import shutil
+import threading
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +20,7 @@ from retrieval.errors import (
     EncoderMismatchError,
     InvalidInputError,
     NotFoundError,
+    OperationCancelled,
 )
 from retrieval.ingest import ingest
 from retrieval.media import audio
@@ -373,6 +376,9 @@ def test_a_file_that_grows_is_not_stored(
 
 
 def test_bad_calls(library: Library, tmp_path: Path, folder: Path) -> None:
+    for at_once in (0, 65):
+        with pytest.raises(InvalidInputError, match="1 to 64"):
+            library.ingest(folder, at_once=at_once)
     with pytest.raises(NotFoundError):
         library.ingest(tmp_path / "missing")
     with pytest.raises(InvalidInputError):
@@ -438,3 +444,44 @@ def test_another_sound_encoder_is_refused_before_the_work(
     with pytest.raises(EncoderMismatchError, match="sound encoder fake:other/v1"):
         library.ingest(bunny, load_sound_encoder=lambda: other)
     assert library.encoder.num_images == before
+
+
+def test_files_beside_each_other_give_what_one_after_the_other_gives(
+    library: Library, folder: Path, made_film: films.Film, tmp_path: Path
+) -> None:
+    for name in ("made.mp4", "same.mp4"):
+        shutil.copy(made_film.path, folder / name)
+    (folder / "broken.mp4").write_bytes(b"no film")
+    one = library.ingest(folder)
+    other = Library(tmp_path / "other")
+    beside = other.ingest(folder, at_once=3)
+    assert sorted(item.status for item in beside.outcomes) == [
+        "added",
+        "added",
+        "failed",
+        "skipped",
+    ]
+    assert sorted(item.status for item in one.outcomes) == ["added", "added", "failed", "skipped"]
+    assert other.catalog.totals() == library.catalog.totals()
+    other.catalog.close()
+
+
+def test_an_error_that_concerns_all_files_ends_those_beside_it(
+    library: Library, folder: Path, made_film: films.Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(made_film.path, folder / "made.mp4")
+    has_ended = threading.Event()
+
+    def wait_or_fail(path: Path, *, should_stop: Any, **_: Any) -> Any:
+        if path.name == "colours.mp4":
+            raise CatalogError("the disk is full")
+        while not should_stop():
+            time.sleep(0.01)
+        has_ended.set()
+        raise OperationCancelled("stopped")
+
+    monkeypatch.setattr(ingest_module, "read_film", wait_or_fail)
+    with pytest.raises(CatalogError, match="disk is full"):
+        library.ingest(folder, at_once=2)
+    assert has_ended.is_set()
+    assert library.catalog.videos() == []
