@@ -1,8 +1,8 @@
 """A user's own pictures and texts, on which an export is calibrated and measured.
 
 Either the keyframes that a library keeps of its shots, with its subtitles, or a folder of pictures.
-Where 8-bit ranges are calibrated, half of the pictures and texts are for that and the other half for
-measuring; the draw has a fixed seed.
+Where 8-bit ranges are calibrated, half of the pictures and texts are for that and the other half
+for measuring; the draw has a fixed seed.
 """
 
 import io

@@ -1,12 +1,15 @@
-"""Writes an encoder that torch runs as a folder that ONNX Runtime alone runs.
+"""Writes an encoder as a folder that ONNX Runtime alone runs.
 
 `torch_networks` writes the two networks in float32, `write_export` converts them for a runtime and
-adds tokenizer, manifest and checksums. Whether the result is good enough is measured elsewhere
-(`eval.export_gate`); here only the tokens must be the original's, one by one.
+adds tokenizer, manifest and checksums; `copy_folder` takes a folder over as it is. Whether the
+result is good enough is measured elsewhere (`eval.export_gate`); here only the tokens must be the
+original's, one by one.
 """
 
+import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,14 +19,22 @@ from numpy.typing import NDArray
 
 from adapters.encoder_folder import MANIFEST, sha256_of, write_json
 from retrieval.encoders.convert import convert
-from retrieval.encoders.export_parts import IMAGE, TEXT, TOKENIZER, ExportParts
-from retrieval.encoders.manifest import FORMAT, Execution, ImageTower, TextTower
+from retrieval.encoders.export_parts import (
+    IMAGE,
+    TEXT,
+    TOKENIZER,
+    ExportParts,
+    Networks,
+    TorchParts,
+)
+from retrieval.encoders.manifest import FORMAT, Execution, ImageTower, Manifest, TextTower
 from retrieval.encoders.preprocess import pictures_to_batch
 from retrieval.errors import InvalidInputError
 
-__all__ = ["Networks", "note_figures", "torch_networks", "write_export"]
+__all__ = ["copy_folder", "export_name", "note_figures", "torch_networks", "write_export"]
 
 VERSION = 2
+CARD = "MODEL_CARD.md"
 CALIBRATION_BATCH = 16
 """Pictures in a batch of calibration where the network takes any number."""
 
@@ -31,18 +42,8 @@ Report = Callable[[str, int, int], None]
 """(what is being done, steps done, steps in all)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Networks:
-    """Both networks in float32, and how they are fed."""
-
-    image: Path
-    text: Path
-    image_tower: ImageTower
-    text_tower: TextTower
-
-
 def torch_networks(
-    parts: ExportParts, folder: Path, *, texts: Sequence[str], batch: int | None, report: Report
+    parts: TorchParts, folder: Path, *, texts: Sequence[str], batch: int | None, report: Report
 ) -> Networks:
     """Write the networks of an encoder as torch has them.
 
@@ -107,7 +108,7 @@ def write_export(
 
     Args:
         parts: from `parts_of`.
-        networks: from `torch_networks`.
+        networks: from `torch_networks`, or those of the parts.
         folder: to write to; empty.
         execution: runtime, precision and static batch.
         pictures: of the user, (H, W, 3) uint8 RGB each; 8-bit ranges are taken from them.
@@ -143,18 +144,33 @@ def write_export(
     write_json(folder / MANIFEST, {**manifest, "sha256": sha256_of(folder, files)})
 
 
+def copy_folder(manifest: Manifest, folder: Path) -> None:
+    """Take an encoder folder over as it is, after its files were compared with their hashes.
+
+    Raises:
+        MissingDependencyError: a file is damaged.
+    """
+    copies = {} if manifest.copies is None else manifest.copies.sha256
+    for file in [*manifest.sha256, *copies]:
+        shutil.copyfile(manifest.checked_path(file), folder / file)
+    for file in (MANIFEST, CARD):
+        if (manifest.folder / file).is_file():
+            shutil.copyfile(manifest.folder / file, folder / file)
+
+
+def export_name(source: str, execution: Execution) -> str:
+    """What an export is called: after what it was made from, and how."""
+    return f"{source}+{execution.runtime}-{execution.precision}"
+
+
 def note_figures(folder: Path, figures: Mapping[str, float], *, forced: bool) -> None:
     """Note in the manifest what was measured; the encoder's hash stays."""
-    import json
-
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     manifest["figures"] = {**figures, "forced": forced}
     write_json(folder / MANIFEST, manifest)
 
 
-def _checked_tokens(
-    parts: ExportParts, texts: Sequence[str]
-) -> tuple[NDArray[np.int64], list[int]]:
+def _checked_tokens(parts: TorchParts, texts: Sequence[str]) -> tuple[NDArray[np.int64], list[int]]:
     """Tokens (N, L) of sample texts, filled up, and their numbers without padding.
 
     Raises:
@@ -211,17 +227,17 @@ def _text_feeds(
 def _manifest(
     parts: ExportParts, image: ImageTower, text: TextTower, execution: Execution
 ) -> dict[str, Any]:
-    encoder = parts.encoder
+    encoder, source = parts.encoder, parts.source
     return {
         "format": FORMAT,
         "version": VERSION,
-        "name": f"{encoder.name}+{execution.runtime}-{execution.precision}",
+        "name": export_name(source.name, execution),
         "dim": encoder.dim,
         "temperature": encoder.temperature,
         "bias": parts.bias,
         "execution": asdict(execution),
         "image": asdict(image),
         "texts": [asdict(text)],
-        "source": {"name": encoder.name, "hash": encoder.hash, "licence": parts.licence},
+        "source": {"name": source.name, "hash": source.hash, "licence": parts.licence},
         "exported_by": f"sceneprint {version('sceneprint')}",
     }

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from retrieval.encoders.base import PictureTextEncoder
-from retrieval.encoders.export_parts import IMAGE, TEXT, TOKENIZER, ExportParts
+from retrieval.encoders.export_parts import IMAGE, TEXT, TOKENIZER, TorchParts
 from retrieval.encoders.export_tokenizer import Cleaning, fast_tokenizer, simple_tokenizer
 from retrieval.encoders.manifest import ImageTower, Resize, TextTower
 from retrieval.encoders.open_clip import OpenClipEncoder
@@ -60,7 +60,7 @@ class _ClipText(nn.Module):
         return cast(Tensor, projected).float()
 
 
-def parts(encoder: PictureTextEncoder) -> ExportParts:
+def parts(encoder: PictureTextEncoder) -> TorchParts:
     """Take the encoder apart.
 
     Raises:
@@ -75,8 +75,9 @@ def parts(encoder: PictureTextEncoder) -> ExportParts:
     def tokenize(texts: Sequence[str]) -> NDArray[np.int64]:
         return np.asarray(reference(list(texts)).numpy(), dtype=np.int64)
 
-    return ExportParts(
+    return TorchParts(
         encoder=encoder,
+        source=encoder.id,
         image=_Image(model).eval(),
         image_tower=_image_tower(dict(model.visual.preprocess_cfg)),
         text=text.eval(),

@@ -1,33 +1,57 @@
 """What an encoder is made of, taken apart for `sceneprint export`.
 
-A family that can be exported has a function in `EXPORTERS` that gives the two networks as torch
-modules, the preprocessing as an encoder folder writes it, and the tokenizer as a file.
+A family that can be exported has a function in `EXPORTERS` that gives the two networks, the
+preprocessing as an encoder folder writes it, and the tokenizer as a file.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.encoders.base import PictureTextEncoder
+from retrieval.encoders.builtin import BuiltinEncoder
 from retrieval.encoders.manifest import ImageTower, TextTower
 from retrieval.errors import InvalidInputError
+from retrieval.types import EncoderId
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["EXPORTERS", "IMAGE", "TEXT", "TOKENIZER", "ExportParts", "parts_of"]
+__all__ = [
+    "EXPORTERS",
+    "IMAGE",
+    "TEXT",
+    "TOKENIZER",
+    "ExportParts",
+    "Networks",
+    "TorchParts",
+    "parts_of",
+]
 
 IMAGE, TEXT, TOKENIZER = "image.onnx", "text.onnx", "tokenizer.json"
 
 EXPORTERS = {
+    "builtin": "retrieval.encoders.export_folder:parts",
+    "onnx": "retrieval.encoders.export_folder:parts",
     "open_clip": "retrieval.encoders.export_open_clip:parts",
     "transformers": "retrieval.encoders.export_transformers:parts",
 }
 """Family -> `module:function` that takes the loaded encoder apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Networks:
+    """Both networks in float32 as ONNX, and how they are fed."""
+
+    image: Path
+    text: Path
+    image_tower: ImageTower
+    text_tower: TextTower
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,25 +60,38 @@ class ExportParts:
 
     Attributes:
         encoder: the original, for comparison.
+        source: what a folder says that it was made from; the original, or the original's own.
+        tokenizer: as the folder will hold it; cutting and padding are set later.
+        bias: added to scaled cosines before a sigmoid (SigLIP); None for a softmax (CLIP).
+        licence: of the weights, where the original states it.
+        networks: where there are files already; None for `TorchParts`.
+    """
+
+    encoder: PictureTextEncoder
+    source: EncoderId
+    tokenizer: "Tokenizer"
+    bias: float | None = None
+    licence: str | None = None
+    networks: Networks | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TorchParts(ExportParts):
+    """An encoder that torch runs.
+
+    Attributes:
         image: torch module, (N, 3, H, W) float32 -> (N, D) float32.
         image_tower: its preprocessing.
         text: torch module, token ids (N, L) int64 (and their mask) -> (N, D) float32.
         text_tower: length, padding and inputs; `padding` is what the original does.
-        tokenizer: as the folder will hold it, without cutting and padding.
         tokenize: the original's own way: N texts -> (N, L) int64 ids, filled up to `max_length`.
-        bias: added to scaled cosines before a sigmoid (SigLIP); None for a softmax (CLIP).
-        licence: of the weights, where the original states it.
     """
 
-    encoder: PictureTextEncoder
     image: Any
     image_tower: ImageTower
     text: Any
     text_tower: TextTower
-    tokenizer: "Tokenizer"
     tokenize: Callable[[Sequence[str]], NDArray[np.int64]]
-    bias: float | None = None
-    licence: str | None = None
 
 
 def parts_of(encoder: PictureTextEncoder) -> ExportParts:
@@ -64,11 +101,11 @@ def parts_of(encoder: PictureTextEncoder) -> ExportParts:
         InvalidInputError: its family cannot be exported, or this checkpoint's preprocessing or
             tokenizer is of a kind that an encoder folder cannot say.
     """
-    family = encoder.name.partition(":")[0]
+    family = "onnx" if isinstance(encoder, BuiltinEncoder) else encoder.name.partition(":")[0]
     if family not in EXPORTERS:
         raise InvalidInputError(
             f"got encoder {encoder.name!r}, which cannot be exported; expected one of the families "
-            f"{', '.join(EXPORTERS)} (for a folder of ONNX networks see: sceneprint compress int8)"
+            f"{', '.join(EXPORTERS)}"
         )
     module_name, function_name = EXPORTERS[family].split(":")
     parts: Callable[[PictureTextEncoder], ExportParts]

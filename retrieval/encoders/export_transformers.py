@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from retrieval.encoders.base import PictureTextEncoder
-from retrieval.encoders.export_parts import IMAGE, TEXT, TOKENIZER, ExportParts
+from retrieval.encoders.export_parts import IMAGE, TEXT, TOKENIZER, TorchParts
 from retrieval.encoders.export_tokenizer import fast_tokenizer
 from retrieval.encoders.manifest import ImageTower, Interpolation, TextTower
 from retrieval.encoders.transformers import TransformersEncoder, describe_image_processor
@@ -39,7 +39,7 @@ class _Text(nn.Module):
         )
 
 
-def parts(encoder: PictureTextEncoder) -> ExportParts:
+def parts(encoder: PictureTextEncoder) -> TorchParts:
     """Take the encoder apart.
 
     Raises:
@@ -57,8 +57,9 @@ def parts(encoder: PictureTextEncoder) -> ExportParts:
 
     has_mask = "attention_mask" in reference(["a"], **options)
     bias = getattr(model, "logit_bias", None)
-    return ExportParts(
+    return TorchParts(
         encoder=encoder,
+        source=encoder.id,
         image=_Image(model).eval(),
         image_tower=image_tower_of(describe_image_processor(encoder._image_processor)),
         text=_Text(model).eval(),

@@ -9,8 +9,13 @@ import pytest
 from PIL import Image
 
 from app.cli import run
+from retrieval.catalog import Catalog
 from retrieval.encoders import load_encoder
+from retrieval.encoders.builtin import BuiltinEncoder
+from tests.fakes import FakeEncoder
+from tests.retrieval.encoders.test_manifest import write_exported
 from tests.retrieval.encoders.tiny_transformers import save_clip
+from tests.retrieval.libraries import add_film
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -66,7 +71,7 @@ def test_below_the_floor_nothing_is_written_but_by_force(
     from eval import export_run
 
     class Other:
-        name = "onnx:other"
+        name, id = "onnx:other", None
 
         def encode_images(self, images: Any) -> Any:
             return np.eye(24, dtype=np.float32)[np.arange(len(images)) % 24]
@@ -105,12 +110,12 @@ def test_ctrl_c_leaves_nothing(
     [
         (["--library", "absent"], "no library in absent; give --library DIR or --pictures DIR"),
         (["--pictures", "absent"], "no folder or archive absent"),
-        (["--pictures", "PICTURES", "--library", "absent"], "expected one of them"),
+        (["--pictures", "PICTURES", "--library", "absent"], "without --with-index, expected one"),
         (["--pictures", "PICTURES", "--batch", "many"], "expected 1 to 1024, or dynamic"),
         (["--pictures", "PICTURES", "--batch", "0"], "expected 1 to 1024"),
         (["--pictures", "PICTURES", "--precision", "int8"], "expected at least 28"),
         (["--pictures", "PICTURES", "--out", "PICTURES"], "is there and no encoder folder"),
-        (["--pictures", "PICTURES", "NAME=builtin"], "cannot be exported"),
+        (["--pictures", "PICTURES", "NAME=builtin"], "was not written by `sceneprint export`"),
     ],
 )
 def test_what_cannot_be_used(
@@ -128,3 +133,33 @@ def test_what_cannot_be_used(
     assert run(["export", name, *given, *out]) == 2
     assert words in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_is_copied_with_a_librarys_search(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    encoder = BuiltinEncoder(write_exported(tmp_path / "encoder"))
+    with Catalog.open(tmp_path / "library", create=True) as catalog:
+        add_film(catalog, encoder, "a", ["red", "blue"])
+    options = ["--with-index", "--library", str(tmp_path / "library")]
+    out = ["--out", str(tmp_path / "bundle")]
+    assert run(["export", f"onnx:{tmp_path / 'encoder'}", *options, *out, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["name"], said["figures"], said["index"]["num_shots"]) == (encoder.name, None, 2)
+    assert load_encoder(f"onnx:{tmp_path / 'bundle'}").id == encoder.id
+    (tmp_path / "encoder" / "image.onnx").write_bytes(b"damaged")
+    assert run(["export", f"onnx:{tmp_path / 'encoder'}", *options, *out]) == 3
+    assert "image.onnx is damaged" in capsys.readouterr().err
+    assert (tmp_path / "bundle" / "library.json").is_file()
+
+
+def test_library_of_another_encoder_is_refused_before_the_work(
+    checkpoint: str, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Catalog.open(tmp_path / "library", create=True) as catalog:
+        add_film(catalog, FakeEncoder(), "a", ["red", "blue"])
+    options = ["--with-index", "--library", str(tmp_path / "library"), "--pictures", str(pictures)]
+    assert run(["export", checkpoint, *options, "--out", str(tmp_path / "fast")]) == 2
+    error = capsys.readouterr().err
+    assert f"sceneprint reindex --library {tmp_path / 'library'} --encoder {checkpoint}" in error
+    assert "write networks" not in error

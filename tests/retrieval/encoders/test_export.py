@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from retrieval.encoders import load_encoder
 from retrieval.encoders.export import torch_networks, write_export
-from retrieval.encoders.export_parts import parts_of
+from retrieval.encoders.export_parts import TorchParts, parts_of
 from retrieval.encoders.manifest import Execution
 from retrieval.encoders.torchvision_cure import cure_torchvision
 from retrieval.errors import InvalidInputError
+from tests.fakes import FakeEncoder
 from tests.retrieval.encoders import tiny_open_clip, tiny_transformers
 
 pytest.importorskip("torch")
@@ -59,6 +60,7 @@ CHECKPOINTS: dict[str, tuple[str, Callable[[Path], Path]]] = {
 
 def export(encoder: Any, folder: Path, *, batch: int | None = None) -> Path:
     parts, passing = parts_of(encoder), folder.with_name(f"{folder.name}-passing")
+    assert isinstance(parts, TorchParts)
     passing.mkdir()
     folder.mkdir()
     quiet: Callable[..., None] = lambda *_: None  # noqa: E731
@@ -149,5 +151,7 @@ def test_other_tokens_than_the_originals_are_refused(tmp_path: Path) -> None:
 
 
 def test_families_that_cannot_be_exported(tiny_folder: Path) -> None:
-    with pytest.raises(InvalidInputError, match=r"open_clip, transformers.*compress int8"):
+    with pytest.raises(InvalidInputError, match=r"was not written by.*compress int8"):
         parts_of(load_encoder(f"builtin:{tiny_folder}"))
+    with pytest.raises(InvalidInputError, match=r"families builtin, onnx, open_clip"):
+        parts_of(FakeEncoder())
