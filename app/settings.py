@@ -111,7 +111,8 @@ class Settings(BaseSettings):
     )
     index: str = Field("faiss", description="vector index backend: `faiss` or `exact`")
     runtime: str = Field(
-        "auto", description="what runs the encoder: `auto`, `onnxruntime` or `openvino`"
+        "auto",
+        description="what runs the encoder: `auto`, `onnxruntime`, `openvino` or `tensorrt`",
     )
     device: Device = Field("cpu", description="`cpu`, `cuda`, `tensorrt` or `auto`")
     log_level: LogLevel = Field("info", description="of the server's log")

@@ -10,8 +10,10 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
-__all__ = ["adds_bytes_exactly"]
+__all__ = ["FULL_RANGE", "adds_bytes_exactly"]
 
+FULL_RANGE = "sceneprint_full_range"
+"""Metadata of a network whose weights take all 8 bits, which not every CPU adds exactly."""
 CPU_INFO = Path("/proc/cpuinfo")
 EXACT_FLAGS = {"avx512_vnni", "avx_vnni"}
 EXACT_MACHINES = {"aarch64", "arm64"}

@@ -15,6 +15,7 @@ import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,20 +23,24 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from adapters.precision.cpu import adds_bytes_exactly
+from adapters.precision.cpu import FULL_RANGE, adds_bytes_exactly
 from adapters.precision.sensitive import Nearness, choose_kept
 from adapters.precision.stored import store_in_half, widened
 
-__all__ = ["FULL_RANGE", "Feeds", "Int8Config", "Rounded", "quantize_dynamic", "quantize_static"]
+__all__ = [
+    "Feeds",
+    "Int8Config",
+    "Rounded",
+    "check_enough",
+    "quantize_dynamic",
+    "quantize_static",
+]
 
 logger = logging.getLogger(__name__)
 
 Feeds = Sequence[Mapping[str, NDArray[Any]]]
 """Batches by the name of the input."""
 LEAST_ITEMS = 16
-MOST_JUDGED = 16
-FULL_RANGE = "sceneprint_full_range"
-"""Metadata of a network whose weights take all 8 bits, which not every CPU adds exactly."""
 _DENSE = ["MatMul", "Gemm"]
 
 
@@ -72,7 +77,7 @@ class Rounded:
     Attributes:
         kept: names of the layers left in float32.
         num_layers: that could have been rounded.
-        nearness: to the original, over the last of the given inputs.
+        nearness: to the original, over the last of the given batches.
     """
 
     kept: tuple[str, ...]
@@ -88,7 +93,8 @@ def quantize_static(
     Args:
         source: the ONNX file, weights in float32 or float16; its first output is an embedding.
         target: the ONNX file to write.
-        feeds: inputs as the network reads them; the last are for judging, if there are several.
+        feeds: batches as the network reads them; where there are several, ranges come from all
+            but the last, which judges.
         config: how.
 
     Raises:
@@ -96,13 +102,13 @@ def quantize_static(
         ValueError: too few inputs, or a network that cannot be quantised.
     """
     config = config or Int8Config()
-    _check_enough(feeds)
+    check_enough(feeds)
     with tempfile.TemporaryDirectory(prefix="sceneprint-int8-") as name:
         work = Path(name)
         layers = _prepare(source, work)
         if not layers:
             raise ValueError(f"{source} has no convolutions or matrix products to round")
-        judged = _last_items(feeds)
+        judged = feeds[-1:]
         _find_ranges(work, feeds[:-1] or feeds, config)
         wanted = _embed(work / "prepared.onnx", judged)
 
@@ -169,6 +175,8 @@ def _quantize(work: Path, config: Int8Config, *, reader: _Feeds | None = None, *
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType
     from onnxruntime.quantization import quantize_static as quantize
 
+    if "calibration_cache_path" not in signature(quantize).parameters:
+        raise ValueError("this ONNX Runtime cannot keep ranges; install onnxruntime 1.32 or later")
     is_minmax = config.ranges == "minmax"
     quantize(
         work / "prepared.onnx",
@@ -212,17 +220,14 @@ def _nearness(rows: NDArray[np.float32], originals: NDArray[np.float32]) -> Near
     return Nearness(mean=float(cosines.mean()), worst=float(cosines.min()))
 
 
-def _check_enough(feeds: Feeds) -> None:
+def check_enough(feeds: Feeds) -> None:
+    """Raise ValueError where there is too little to take ranges from."""
     num_items = sum(len(next(iter(one.values()))) for one in feeds)
     if num_items < LEAST_ITEMS:
         raise ValueError(
             f"got {num_items} items to calibrate on, expected {LEAST_ITEMS} or more; hundreds "
             "are better"
         )
-
-
-def _last_items(feeds: Feeds) -> Feeds:
-    return [{name: values[-MOST_JUDGED:] for name, values in feeds[-1].items()}]
 
 
 class _Feeds:

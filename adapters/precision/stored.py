@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-__all__ = ["Floats", "Stored", "rewrite_weights", "store_in_half", "widened"]
+__all__ = ["Floats", "Stored", "rewrite_weights", "save_in_half", "store_in_half", "widened"]
 
 SMALLEST_PACKED = 1024
 """Weights with fewer values stay float32: they are biases and norms."""
@@ -26,6 +26,11 @@ Stored = tuple[dict[str, NDArray[Any]], list[onnx.NodeProto]]
 
 
 def store_in_half(path: Path) -> None:
+    """`save_in_half` in place."""
+    save_in_half(path, path)
+
+
+def save_in_half(source: Path, target: Path) -> None:
     """Turn each large float32 weight into a float16 one followed by a cast back.
 
     A weight with values beyond the range of float16 stays as it is.
@@ -37,17 +42,20 @@ def store_in_half(path: Path) -> None:
         cast = onnx.helper.make_node("Cast", [f"{name}_half"], [name], to=FLOAT)
         return {f"{name}_half": values.astype(np.float16)}, [cast]
 
-    rewrite_weights(path, halve)
+    rewrite_weights(source, target, halve)
 
 
-def rewrite_weights(path: Path, rewrite: Callable[[str, Floats, int], Stored]) -> None:
+def rewrite_weights(
+    source: Path, target: Path, rewrite: Callable[[str, Floats, int], Stored]
+) -> None:
     """Replace large matrices and kernels by stored arrays and the nodes that restore them.
 
     Args:
-        path: the ONNX file, changed in place.
+        source: the ONNX file; weights of a large one lie beside it.
+        target: to write; may be the source.
         rewrite: (name, values, the axis along which values belong together) to what is stored.
     """
-    model = onnx.load(path)
+    model = onnx.load(source)
     rowwise = _rowwise_weights(model.graph)
     nodes = []
     for tensor in list(model.graph.initializer):
@@ -64,7 +72,7 @@ def rewrite_weights(path: Path, rewrite: Callable[[str, Floats, int], Stored]) -
     nodes += model.graph.node
     del model.graph.node[:]
     model.graph.node.extend(nodes)
-    onnx.save(model, path)
+    onnx.save(model, target)
 
 
 def widened(path: Path) -> onnx.ModelProto:

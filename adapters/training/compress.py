@@ -32,7 +32,8 @@ __all__ = ["Original", "distilled", "pruned", "to_int8"]
 Embed = Callable[[Sequence[NDArray[np.uint8]]], NDArray[np.float32]]
 """N pictures (H, W, 3) uint8 RGB -> (N, D) embeddings."""
 FEW = 64
-"""Pictures that show a pruned block what it gave before, and a batch of calibration."""
+"""Pictures that show a pruned block what it gave before."""
+CALIBRATION_BATCH = 16
 INT8 = Int8Config(wanted=0.98)
 """Far enough above the floor of `sceneprint compress`, and no more layers in float32 than that."""
 
@@ -75,7 +76,7 @@ def to_int8(
     image = _image_of(original.folder)
     feeds = [
         {image["input_name"]: normalise_pixels(np.stack(views))}
-        for views in _batches(_views(pictures[:num_pictures], image["size"][0]))
+        for views in _batches(_views(pictures[:num_pictures], image["size"][0]), CALIBRATION_BATCH)
     ]
 
     def write_image(path: Path) -> None:
@@ -220,11 +221,13 @@ def _views(pictures: Sequence[bytes], size: int) -> Iterator[NDArray[np.uint8]]:
         yield np.asarray(picture, dtype=np.uint8)
 
 
-def _batches(views: Iterator[NDArray[np.uint8]]) -> Iterator[list[NDArray[np.uint8]]]:
+def _batches(
+    views: Iterator[NDArray[np.uint8]], size: int = FEW
+) -> Iterator[list[NDArray[np.uint8]]]:
     batch: list[NDArray[np.uint8]] = []
     for view in views:
         batch.append(view)
-        if len(batch) == FEW:
+        if len(batch) == size:
             yield batch
             batch = []
     if batch:

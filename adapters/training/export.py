@@ -100,7 +100,7 @@ def _store_in_bytes(path: Path) -> None:
             onnx.helper.make_node("Mul", [f"{name}_cast", f"{name}_scale"], [name]),
         ]
 
-    rewrite_weights(path, quantise)
+    rewrite_weights(path, path, quantise)
 
 
 def _manifest(

@@ -54,12 +54,17 @@ SoundEncoderOption = Annotated[
 RuntimeOption = Annotated[
     str | None,
     typer.Option(
-        "--runtime", metavar="NAME", help="auto, onnxruntime or openvino.", show_default="auto"
+        "--runtime",
+        metavar="NAME",
+        help="auto, onnxruntime, openvino or tensorrt.",
+        show_default="auto",
     ),
 ]
 DeviceOption = Annotated[
     Device | None,
-    typer.Option("--device", help="What computes; auto takes the best.", show_default="cpu"),
+    typer.Option(
+        "--device", help="What computes; auto takes the best and says which.", show_default="cpu"
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 

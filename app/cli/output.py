@@ -49,11 +49,12 @@ class _OneLine(logging.Formatter):
 
 
 def log_to_stderr() -> None:
-    """Show warnings of the core on stderr, once however often it is called."""
+    """Show warnings of the core, and what `--device auto` picked, on stderr, once in all."""
     handler = logging.StreamHandler()
     handler.setFormatter(_OneLine())
     if not logging.getLogger().handlers:
         logging.getLogger().addHandler(handler)
+    logging.getLogger("retrieval.encoders.device").setLevel(logging.INFO)
 
 
 def print_json(value: Any) -> None:

@@ -84,7 +84,6 @@ def load_encoder(
     runtime: str = "auto",
     device: Device = "cpu",
     threads: int | None = None,
-    cache_dir: Path | None = None,
 ) -> PictureTextEncoder:
     """Load a picture-text encoder by name.
 
@@ -97,14 +96,13 @@ def load_encoder(
         runtime: what runs it: `auto` (the family's own choice), `onnxruntime` or `openvino`.
         device: `cpu`, `cuda`, `tensorrt`, or `auto` to let the runtime pick and log it.
         threads: within one call; None for all cores.
-        cache_dir: where TensorRT keeps its engines between starts.
 
     Raises:
         InvalidInputError: a name, runtime or device that does not exist or does not go together.
         NotFoundError: weights or a checkpoint that are not there.
         MissingDependencyError: a package or device is needed that is not installed.
     """
-    options = RuntimeOptions(device=device, threads=threads, cache_dir=cache_dir)
+    options = RuntimeOptions(device=device, threads=threads)
     encoder = _load(name, "encoder", FAMILIES, runtime, options)
     assert isinstance(encoder, PictureTextEncoder)
     return encoder

@@ -33,7 +33,9 @@ Device = Literal["auto", "cpu", "cuda", "tensorrt"]
 RUNTIMES = {
     "onnxruntime": "retrieval.encoders.runtime_onnx:load",
     "openvino": "retrieval.encoders.runtime_openvino:load",
+    "tensorrt": "retrieval.encoders.runtime_tensorrt:load",
 }
+_PACKAGES = {name: name for name in RUNTIMES} | {"tensorrt": "'sceneprint[tensorrt]'"}
 DEFAULT_RUNTIME = "onnxruntime"
 """What `auto` means."""
 
@@ -49,8 +51,6 @@ class RuntimeOptions:
     device: Device = "cpu"
     threads: int | None = None
     """Threads within one call; None leaves it to the runtime (the number of cores)."""
-    cache_dir: Path | None = None
-    """Where TensorRT keeps engines between starts; None builds them at each start."""
 
     def __post_init__(self) -> None:
         if self.device not in get_args(Device):
@@ -105,7 +105,7 @@ def load_session(
         load = getattr(import_module(module_name), function_name)
     except ImportError as exc:
         raise MissingDependencyError(
-            f"runtime {runtime} cannot be imported ({exc}); run: pip install {runtime}"
+            f"runtime {runtime} cannot be imported ({exc}); run: pip install {_PACKAGES[runtime]}"
         ) from exc
     source = str(path) if fragment is None else path.read_bytes() + fragment.read_bytes()
     return cast(Session, load(source, options or RuntimeOptions()))

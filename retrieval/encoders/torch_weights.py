@@ -5,13 +5,13 @@ torch is imported inside the functions: only who asks for such a family needs it
 
 import hashlib
 import json
-import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
+from retrieval.encoders.device import say_picked
 from retrieval.encoders.runtime import Device
 from retrieval.errors import InvalidInputError, MissingDependencyError
 from retrieval.types import FloatArray
@@ -25,8 +25,6 @@ __all__ = [
     "hash_tensors",
     "unfilled_weights",
 ]
-
-logger = logging.getLogger(__name__)
 
 MAX_CHARACTERS = 1000
 """Longer captions are cut before they become tokens: no network of captions reads so far."""
@@ -49,16 +47,23 @@ def choose_torch_device(torch: Any, device: Device) -> str:
     """
     if device == "auto":
         chosen = "cuda" if torch.cuda.is_available() else "cpu"
-        logger.info("device auto: picked %s", chosen)
+        say_picked("torch", chosen, "it finds a GPU" if chosen == "cuda" else _no_gpu(torch))
         return chosen
     if device == "tensorrt":
         raise InvalidInputError("got device 'tensorrt' for an encoder run by torch; choose cuda")
     if device == "cuda" and not torch.cuda.is_available():
         raise MissingDependencyError(
-            "device cuda is not usable: this torch finds no NVIDIA GPU; install a CUDA build of "
-            "torch (https://pytorch.org/get-started), or choose device cpu or auto"
+            f"device cuda is not usable: {_no_gpu(torch)}; install a CUDA build of torch "
+            "(https://pytorch.org/get-started) and NVIDIA's driver, or choose device cpu or auto"
         )
     return device
+
+
+def _no_gpu(torch: Any) -> str:
+    """Why torch has no GPU: its own build, or what lies around it."""
+    if torch.version.cuda is None:
+        return "the installed torch is a build for the CPU alone"
+    return f"torch, built for CUDA {torch.version.cuda}, finds no NVIDIA GPU or no driver"
 
 
 def features(network: Callable[..., Any], *inputs: Any, **named_inputs: Any) -> FloatArray:

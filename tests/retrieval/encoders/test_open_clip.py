@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from retrieval.encoders import load_encoder
+from retrieval.encoders.device import say_picked
 from retrieval.encoders.open_clip_names import OpenClipSource
 from retrieval.encoders.torchvision_cure import import_torchvision
 from retrieval.errors import InvalidInputError, MissingDependencyError, NotFoundError
@@ -301,6 +302,7 @@ def test_runtime_and_devices_that_torch_is_not(
 
 
 def test_auto_says_what_it_picked(checkpoint: Path, caplog: pytest.LogCaptureFixture) -> None:
+    say_picked.cache_clear()
     with caplog.at_level(logging.INFO, logger="retrieval"):
         load_encoder(f"open_clip:{ARCHITECTURE}/{checkpoint}", device="auto")
     assert "device auto: picked" in caplog.text
