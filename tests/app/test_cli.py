@@ -30,7 +30,7 @@ COMMANDS = (
     ["labels"], ["labels", "import"], ["labels", "list"], ["labels", "export"],
     ["labels", "check"], ["labels", "remove"], ["labels", "group"], ["labels", "add"],
     ["labels", "queue"],
-    ["reindex"], ["export"], ["teach"], ["demo"], ["train"], ["train", "builtin"],
+    ["reindex"], ["compare"], ["export"], ["teach"], ["demo"], ["train"], ["train", "builtin"],
     ["train", "copy"],
     ["train", "sound"],
     ["bench"], ["bench", "ingest"], ["bench", "encode"], ["bench", "search"], ["bench", "match"],
