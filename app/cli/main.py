@@ -14,6 +14,7 @@ import typer
 from app.cli import (
     bank,
     classify,
+    compare,
     compress,
     develop,
     export,
@@ -50,6 +51,7 @@ app.command("info")(library.info)
 app.command("remove")(library.remove)
 app.command("reindex")(reindex.reindex)
 app.command("search")(search.search)
+app.command("compare")(compare.compare)
 app.command("match")(match.match)
 app.command("threshold")(threshold.threshold)
 app.command("watch")(watch.watch)
