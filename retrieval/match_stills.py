@@ -9,7 +9,7 @@ other at five times the pixels and must agree in their edges, as a whole and nea
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +52,9 @@ PARTS = 4
 """Rows and columns of the parts that must agree each."""
 WEIGHTS, INTERCEPT = (14.0, 6.0), -16.0
 """Of likeness and the lower quartile of the parts; see docs/copy-detection.md."""
+UNUSUAL_TURN, DEEP_CROP, DEEP_SCALE = 2.0, 1.0, 0.5
+"""Taken off where a still is rotated or negative, or less than half of the picture's width: there
+are many such ways to lay it, so that chance finds one sooner."""
 MAX_PROBABILITY = 0.99
 WORTH_TELLING = 0.02
 MIN_PARTS = 6
@@ -94,15 +97,21 @@ class StillSigns:
         likeness: Correlation of the edges of both pictures, at most 1, or that of the middle one
             of sixteen parts where it is more: words over a picture have strong edges.
         parts: The same of the worst quarter of these parts.
+        sight: How the still lies on the frame.
     """
 
     likeness: float
     parts: float
+    sight: Sight = field(default_factory=Sight)
 
 
 def still_probability(signs: StillSigns) -> float:
     """Probability that a still is a copy of a frame; never near to certainty by one picture."""
     logit = WEIGHTS[0] * signs.likeness + WEIGHTS[1] * signs.parts + INTERCEPT
+    if signs.sight.turn not in ("none", "mirror"):
+        logit -= UNUSUAL_TURN
+    if signs.sight.window.scale < DEEP_SCALE:
+        logit -= DEEP_CROP
     return min(MAX_PROBABILITY, 1.0 / (1.0 + math.exp(-logit)))
 
 
@@ -196,7 +205,7 @@ def _placed(
         return None
     times, images = ref.pictures(span.start_seconds, span.end_seconds)
     turned = _turned(still.image, sight.turn)
-    signs = [_signs(turned, _through(image, sight)) for image in images]
+    signs = [_signs(turned, image, sight) for image in images]
     if not signs:
         return None
     best = max(range(len(signs)), key=lambda place: signs[place].likeness)
@@ -251,19 +260,15 @@ def _turned(image: Picture, turn: Turn) -> Picture:
     return np.ascontiguousarray(255 - image if turn == "negative" else image)
 
 
-def _through(image: Picture, sight: Sight) -> Picture:
-    """What a window shows of a reference's picture."""
-    return np.ascontiguousarray(crop_to(image, Box(*sight.window.box(1.0, 1.0))))
-
-
-def _signs(first: Picture, second: Picture) -> StillSigns:
-    """How far the edges of two pictures agree."""
-    edges = [_edges(image) for image in (first, second)]
+def _signs(still: Picture, image: Picture, sight: Sight) -> StillSigns:
+    """How far the edges of a still agree with what a window shows of a reference's picture."""
+    seen = np.ascontiguousarray(crop_to(image, Box(*sight.window.box(1.0, 1.0))))
+    edges = [_edges(one) for one in (still, seen)]
     parts = [_agreement(*pair) for pair in zip(*(_parts(item) for item in edges), strict=True)]
     told = [value for value in parts if value is not None]
     lower = float(np.quantile(told, 0.25)) if told else 0.0
     middle = float(np.median(told)) if len(told) >= MIN_PARTS else -1.0
-    return StillSigns(max(_agreement(*edges) or 0.0, middle), lower)
+    return StillSigns(max(_agreement(*edges) or 0.0, middle), lower, sight)
 
 
 def _edges(image: Picture) -> FloatArray:

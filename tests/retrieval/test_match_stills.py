@@ -9,7 +9,9 @@ from PIL import Image
 from retrieval.catalog import Catalog
 from retrieval.encoders.copy_search import SearchCopyEncoder
 from retrieval.match import match
+from retrieval.match_layout import Window
 from retrieval.match_stills import StillSigns, still_probability
+from retrieval.match_windows import Sight
 from retrieval.media.frames import frame_at
 from retrieval.media.limits import MediaLimits
 from retrieval.types import MatchResult
@@ -87,3 +89,12 @@ def test_a_still_of_another_film_and_a_black_one_match_nothing(
 def test_one_picture_never_makes_certain() -> None:
     assert 0.95 < still_probability(StillSigns(1.0, 1.0)) <= 0.99
     assert still_probability(StillSigns(0.4, 0.2)) < 0.01
+
+
+def test_an_unusual_way_to_lie_on_a_frame_must_agree_better() -> None:
+    deep = Window(0.4, 0.0, 0.0)
+    sights = Sight(), Sight(turn="mirror"), Sight(deep), Sight(turn="right"), Sight(deep, "half")
+    plain, *others = [still_probability(StillSigns(0.88, 0.75, sight)) for sight in sights]
+    assert plain == others[0] > 0.5
+    assert plain > others[1] > others[2] > others[3]
+    assert others[2] < 0.5
