@@ -41,6 +41,7 @@ from retrieval.catalog_reader import CatalogTotals
 from retrieval.catalog_records import VideoRecord, path_to_bytes, row_to_video
 from retrieval.catalog_sets import CatalogSets, VectorSet
 from retrieval.catalog_sounds import ShotSounds, insert_shot_sounds, read_shot_sounds
+from retrieval.catalog_subtitles import replace_subtitles
 from retrieval.catalog_vectors import (
     EncoderKind,
     active_encoder,
@@ -52,7 +53,7 @@ from retrieval.catalog_vectors import (
 from retrieval.catalog_writes import delete_video, insert_video, kept_threshold, problems
 from retrieval.errors import CatalogError, InvalidInputError
 from retrieval.label_types import Label, LabelledGroup
-from retrieval.types import EncoderId, FloatArray, Video
+from retrieval.types import EncoderId, FloatArray, Subtitle, Video
 
 __all__ = ["Catalog", "CatalogTotals", "VectorSet", "VideoRecord"]
 
@@ -162,6 +163,17 @@ class Catalog(CatalogSets):
                 "UPDATE videos SET match_threshold = ? WHERE video_id = ?", (threshold, video_id)
             )
             if cursor.rowcount == 0:
+                raise not_found(video_id, self.videos(), library=self._library)
+
+    def set_subtitles(self, video_id: str, subtitles: Sequence[Subtitle]) -> None:
+        """Put subtitle lines in the place of those a video has.
+
+        Raises:
+            NotFoundError: There is no such video.
+            CatalogBusyError: Another process is writing.
+        """
+        with self._transaction() as (connection, _):
+            if not replace_subtitles(connection, video_id, subtitles):
                 raise not_found(video_id, self.videos(), library=self._library)
 
     # Vectors and prints

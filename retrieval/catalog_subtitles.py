@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from retrieval.catalog_records import row_to_subtitle
 from retrieval.types import Subtitle
 
-__all__ = ["delete_subtitles", "find_subtitles", "insert_subtitles"]
+__all__ = ["delete_subtitles", "find_subtitles", "insert_subtitles", "replace_subtitles"]
 
 WORD_SHARE = 0.6
 PAIR_SHARE = 0.2
@@ -79,6 +79,21 @@ def insert_subtitles(
             "INSERT INTO subtitle_index (rowid, words) VALUES (?, ?)",
             (cursor.lastrowid, _searchable(text)),
         )
+
+
+def replace_subtitles(
+    connection: sqlite3.Connection, video_id: str, subtitles: Sequence[Subtitle]
+) -> bool:
+    """Put other lines in the place of a video's; return whether there is such a video."""
+    cursor = connection.execute(
+        "UPDATE videos SET num_subtitles = ? WHERE video_id = ?", (len(subtitles), video_id)
+    )
+    if cursor.rowcount == 0:
+        return False
+    delete_subtitles(connection, video_id)
+    connection.execute("DELETE FROM subtitles WHERE video_id = ?", (video_id,))
+    insert_subtitles(connection, video_id, subtitles)
+    return True
 
 
 def delete_subtitles(connection: sqlite3.Connection, video_id: str) -> None:

@@ -28,6 +28,7 @@ from retrieval.errors import (
 )
 from retrieval.ingest_record import FileTask, make_record
 from retrieval.ingest_scan import scan
+from retrieval.ingest_subtitles import SubtitleFolders
 from retrieval.listening import listening
 from retrieval.media.detectors import create_detector
 from retrieval.media.hashing import content_id
@@ -161,11 +162,13 @@ class _Run:
     outcomes: list[IngestOutcome] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
     pace: Pace = field(init=False)
+    subtitles: SubtitleFolders = field(init=False)
     incomplete: set[str] = field(init=False)
     """Videos from before there were copy descriptors, sound prints or embeddings of sound."""
 
     def __post_init__(self) -> None:
         self.pace = Pace(self.progress, self.started)
+        self.subtitles = SubtitleFolders(self.catalog)
         without = self.catalog.videos_without_copies(sound_print_version=PRINT_VERSION)
         if self.load_sound_encoder is not None:
             without += self.catalog.videos_without_sounds()
@@ -225,7 +228,7 @@ class _Run:
         stat = file.stat()
         known = self.catalog.find_by_stat(file, stat.st_size, stat.st_mtime_ns)
         if known is not None and self._is_enough(known):
-            self._add(file, "unchanged", known)
+            self._add_known(file, "unchanged", known)
             return None
         self.pace.tell("scan", file.name)
         return FileTask(file, stat.st_size, stat.st_mtime_ns, probe(file, limits=self.limits))
@@ -271,7 +274,13 @@ class _Run:
         if overwritten is not None and overwritten.video_id != known.video_id:
             self.catalog.remove_video(overwritten.video_id)
         self.catalog.relocate_video(known.video_id, task.path, task.size_bytes, task.modified_ns)
-        self._add(task.path, "unchanged" if path == task.path else "moved", known)
+        self._add_known(task.path, "unchanged" if path == task.path else "moved", known)
+
+    def _add_known(self, file: Path, status: Status, known: Video) -> None:
+        """A film that need not be read again; its subtitle files may have changed."""
+        done = self.subtitles.refresh(known, file)
+        told = "replaced" if done is not None and status == "unchanged" else status
+        self._add(file, told, known, reason=done)
 
     def _record(self, task: FileTask, video_id: str) -> VideoRecord:
         encoder, copy_encoder = self.load_encoder(), self.load_copy_encoder()

@@ -366,7 +366,7 @@ class IngestOutcome:
     status: Literal["added", "unchanged", "moved", "replaced", "skipped", "failed"]
     video_id: str | None = None
     reason: str | None = None
-    """Why it was skipped or failed; None otherwise."""
+    """Why it was skipped or failed, or that only its subtitles were replaced; None otherwise."""
     warnings: tuple[str, ...] = ()
     media_seconds: float = 0.0
     wall_seconds: float = 0.0

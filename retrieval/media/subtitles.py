@@ -24,6 +24,7 @@ __all__ = [
     "embedded_subtitles",
     "find_subtitles",
     "sidecar_subtitles",
+    "sidecars",
 ]
 
 SUBTITLE_SUFFIXES = (".ass", ".srt", ".ssa", ".vtt")
@@ -53,7 +54,7 @@ def sidecar_subtitles(path: Path, *, video_id: str = "") -> Found:
     """Read `film.srt`, `film.en.srt`, `film.zh-CN.ass` … beside `film.mp4`."""
     lines: list[Subtitle] = []
     problems: list[str] = []
-    for file, language in _sidecars(path):
+    for file, language in sidecars(path):
         try:
             lines += _read_sidecar(file, language, video_id)
         except (OSError, ValueError, pysubs2.exceptions.Pysubs2Error) as exc:
@@ -91,21 +92,29 @@ def embedded_subtitles(
 # --- files beside the film
 
 
-def _sidecars(path: Path) -> Iterator[tuple[Path, str | None]]:
-    """Subtitle files whose name begins with the film's, with the language in their name."""
+def sidecars(path: Path, files: Iterable[Path] | None = None) -> list[tuple[Path, str | None]]:
+    """Subtitle files whose name begins with the film's, with the language in their name.
+
+    Args:
+        path: The film.
+        files: Of its folder; None to list it.
+
+    Raises:
+        OSError: The folder cannot be read.
+    """
     prefix = path.stem.casefold()
     found: list[tuple[Path, str | None]] = []
-    for file in path.parent.iterdir():
-        if file.suffix.lower() not in SUBTITLE_SUFFIXES or not file.is_file():
-            continue
+    for file in path.parent.iterdir() if files is None else files:
         stem = file.stem.casefold()
-        if stem == prefix:
+        if file.suffix.lower() not in SUBTITLE_SUFFIXES or not stem.startswith(prefix):
+            continue
+        if stem == prefix and file.is_file():
             found.append((file, None))
-        elif stem.startswith(f"{prefix}."):
+        elif stem.startswith(f"{prefix}.") and file.is_file():
             tags = [tag for tag in file.stem[len(prefix) :].split(".") if tag]
             language = next((tag for tag in tags if _LANGUAGE.fullmatch(tag)), None)
             found.append((file, language))
-    yield from sorted(found, key=lambda item: item[0].name)[:MAX_SIDECARS]
+    return sorted(found, key=lambda item: item[0].name)[:MAX_SIDECARS]
 
 
 def _read_sidecar(file: Path, language: str | None, video_id: str) -> list[Subtitle]:

@@ -204,6 +204,43 @@ def test_other_files_of_a_folder_are_summarised(library: Library, folder: Path) 
     assert [line.text for line in library.catalog.subtitles(video.video_id)] == ["hello there"]
 
 
+def test_subtitles_that_come_change_and_go_later_are_noticed(
+    library: Library, folder: Path, subtitled_film: Path
+) -> None:
+    shutil.copy(subtitled_film, folder / "colours2.mkv")
+    beside = folder / "colours2.en.srt"
+
+    def texts() -> list[str]:
+        video = library.catalog.resolve_video("colours2.mkv")
+        lines = library.catalog.subtitles(video.video_id)
+        assert video.num_subtitles == len(lines)
+        assert library.catalog.problems() == []
+        return [line.text for line in lines]
+
+    inside = ["Two bicycles on a street", "两辆自行车"]
+    library.ingest(folder)
+    encoded = library.encoder.num_images
+    assert texts() == inside
+    beside.write_text("1\n00:00:00,500 --> 00:00:01,500\nhello there\n")
+    os.utime(beside, (0, 0))  # an old file that was brought here
+    again = library.ingest(folder)
+    assert statuses(again) == {"colours.mp4": "unchanged", "colours2.mkv": "replaced"}
+    assert {item.reason for item in again.outcomes} == {None, "only its subtitles: 3 lines now"}
+    assert texts() == ["hello there", *inside]
+    assert library.catalog.search_subtitles("hello", limit=3)
+    assert statuses(library.ingest(folder))["colours2.mkv"] == "unchanged"
+    beside.write_text("1\n00:00:00,500 --> 00:00:01,500\ngood evening\n")
+    library.ingest(folder)
+    assert texts() == ["good evening", *inside]
+    assert library.catalog.search_subtitles("hello", limit=3) == []
+    beside.unlink()
+    (folder / "colours2.mkv").rename(folder / "moved.mkv")
+    assert statuses(library.ingest(folder))["moved.mkv"] == "moved"
+    lines = library.catalog.subtitles(library.catalog.resolve_video("moved.mkv").video_id)
+    assert [line.text for line in lines] == inside
+    assert library.encoder.num_images == encoded
+
+
 def test_a_named_file_is_tried_whatever_its_name(library: Library, folder: Path) -> None:
     odd = folder / "film.bin"
     (folder / "colours.mp4").rename(odd)
