@@ -9,11 +9,12 @@ are known. Whoever exports compares the tokens of sample texts with those of the
 import string
 import unicodedata
 from collections.abc import Iterable
+from importlib import import_module
 from typing import Any, Literal
 
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
-__all__ = ["Cleaning", "fast_tokenizer", "simple_tokenizer"]
+__all__ = ["Cleaning", "fast_tokenizer", "siglip_tokenizer", "simple_tokenizer"]
 
 Cleaning = Literal["none", "whitespace", "lower", "canonicalize"]
 """As open_clip names what it does to a text first."""
@@ -90,6 +91,36 @@ def fast_tokenizer(reference: Any, *, cleaning: Cleaning) -> Tokenizer:
     return tokenizer
 
 
+def siglip_tokenizer(reference: Any) -> Tokenizer:
+    """SigLIP's own: texts in lower case without punctuation, then SentencePiece's unigrams.
+
+    Args:
+        reference: a `transformers.SiglipTokenizer`, which is plain Python.
+
+    Raises:
+        ValueError: its SentencePiece model is of another kind.
+    """
+    conversion: Any = import_module("transformers.convert_slow_tokenizer")
+    model = conversion.import_protobuf().ModelProto()
+    model.ParseFromString(reference.sp_model.serialized_model_proto())
+    if model.trainer_spec.model_type != 1 or model.trainer_spec.byte_fallback:
+        raise ValueError("its SentencePiece model is not one of unigrams")
+    pieces = [(piece.piece, piece.score) for piece in model.pieces]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=model.trainer_spec.unk_id))
+    steps = _lower() if reference.do_lower_case else []
+    steps += [*_replace((mark, "") for mark in string.punctuation), *_one_space()]
+    if model.normalizer_spec.precompiled_charsmap:
+        steps.append(normalizers.Precompiled(model.normalizer_spec.precompiled_charsmap))
+        steps += _one_space()
+    tokenizer.normalizer = normalizers.Sequence(steps)
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
+    end = reference.eos_token
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"$A {end}", special_tokens=[(end, reference.eos_token_id)]
+    )
+    return tokenizer
+
+
 def _cleaners(cleaning: Cleaning) -> list[Any]:
     """Normalisers for what ftfy and open_clip's cleaning functions do, in their order."""
     steps = [
@@ -104,11 +135,18 @@ def _cleaners(cleaning: Cleaning) -> list[Any]:
     if cleaning == "canonicalize":
         kept = string.punctuation.replace("_", "")
         steps += [*_replace([("_", " ")]), *_replace((mark, "") for mark in kept)]
-    steps += [normalizers.Replace(Regex(r"[\s\x1c-\x1f\x85]+"), " "), normalizers.Strip()]
-    if cleaning == "whitespace":
-        return steps
-    # Python knows the sigma at a word's end, the Lowercase here does not.
-    return [*steps, normalizers.Replace(Regex(_LAST_SIGMA), "ς"), normalizers.Lowercase()]
+    steps += _one_space()
+    return steps if cleaning == "whitespace" else [*steps, *_lower()]
+
+
+def _one_space() -> list[Any]:
+    """Runs of white space to one space, none at the ends."""
+    return [normalizers.Replace(Regex(r"[\s\x1c-\x1f\x85]+"), " "), normalizers.Strip()]
+
+
+def _lower() -> list[Any]:
+    """Lower case; Python knows the sigma at a word's end, the Lowercase here does not."""
+    return [normalizers.Replace(Regex(_LAST_SIGMA), "ς"), normalizers.Lowercase()]
 
 
 def _replace(pairs: Iterable[tuple[str, str]]) -> list[Any]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from retrieval.encoders.base import PictureTextEncoder
 from retrieval.encoders.export_parts import IMAGE, TEXT, TOKENIZER, TorchParts
-from retrieval.encoders.export_tokenizer import fast_tokenizer
+from retrieval.encoders.export_tokenizer import fast_tokenizer, siglip_tokenizer
 from retrieval.encoders.manifest import ImageTower, Interpolation, TextTower
 from retrieval.encoders.transformers import TransformersEncoder, describe_image_processor
 
@@ -73,10 +73,16 @@ def parts(encoder: PictureTextEncoder) -> TorchParts:
             padding="full" if options["padding"] == "max_length" else "batch",
             pad_id=int(reference.pad_token_id),
         ),
-        tokenizer=fast_tokenizer(reference, cleaning="none"),
+        tokenizer=_tokenizer(reference),
         tokenize=tokenize,
         bias=None if bias is None else float(bias.detach().reshape(-1)[0]),
     )
+
+
+def _tokenizer(reference: Any) -> Any:
+    if type(reference).__name__ == "SiglipTokenizer":
+        return siglip_tokenizer(reference)
+    return fast_tokenizer(reference, cleaning="none")
 
 
 def image_tower_of(described: Mapping[str, Any]) -> ImageTower:

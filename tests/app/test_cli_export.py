@@ -163,3 +163,15 @@ def test_library_of_another_encoder_is_refused_before_the_work(
     error = capsys.readouterr().err
     assert f"sceneprint reindex --library {tmp_path / 'library'} --encoder {checkpoint}" in error
     assert "write networks" not in error
+
+
+def test_folder_is_converted_once_more(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_exported(tmp_path / "encoder")
+    options = ["--pictures", str(pictures), "--out", str(tmp_path / "half")]
+    assert run(["export", f"onnx:{folder}", "--precision", "fp16", *options, "--force"]) == 0
+    halved = load_encoder(f"onnx:{tmp_path / 'half'}")
+    assert halved.name == "builtin:tiny/v1+onnxruntime-fp16"
+    assert run(["export", f"onnx:{tmp_path / 'half'}", "--precision", "fp32", *options]) == 2
+    assert "its networks are for onnxruntime in fp16" in capsys.readouterr().err
