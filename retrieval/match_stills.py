@@ -52,7 +52,7 @@ PARTS = 4
 """Rows and columns of the parts that must agree each."""
 WEIGHTS, INTERCEPT = (14.0, 6.0), -16.0
 """Of likeness and the lower quartile of the parts; see docs/copy-detection.md."""
-UNUSUAL_TURN, DEEP_CROP, DEEP_SCALE = 2.0, 1.0, 0.5
+UNUSUAL_TURN, DEEP_CROP, DEEP_SCALE = 2.0, 3.0, 0.5
 """Taken off where a still is rotated or negative, or less than half of the picture's width: there
 are many such ways to lay it, so that chance finds one sooner."""
 MAX_PROBABILITY = 0.99
