@@ -67,19 +67,16 @@ def _gather_weights(path: Path) -> None:
     """Put the weights of a large network, which torch leaves in a file each, into one."""
     import onnx
 
-    before = set(path.parent.iterdir())
-    model = onnx.load(path)
+    named = onnx.load(path, load_external_data=False).graph.initializer
     apart = {
-        entry.value
-        for tensor in model.graph.initializer
-        for entry in tensor.external_data
-        if entry.key == "location"
+        entry.value for tensor in named for entry in tensor.external_data if entry.key == "location"
     }
-    name = f"{path.name}.data"
-    onnx.save(model, path, save_as_external_data=True, location=name, size_threshold=1024)
-    for file in before:
-        if file.name in apart - {name}:
-            file.unlink()
+    location = f"{path.name}.data"
+    onnx.save(
+        onnx.load(path), path, save_as_external_data=True, location=location, size_threshold=1024
+    )
+    for file in apart - {location}:
+        (path.parent / file).unlink()
 
 
 def is_padding_ignored(
