@@ -204,11 +204,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # What the encoder was loaded by, where its name does not say it (a folder).
         "ALTER TABLE encoders ADD COLUMN spec TEXT",
         "CREATE UNIQUE INDEX one_active_encoder ON encoders (kind) WHERE is_active",
-        # Numbers of the first shot of each scene, as little-endian int32: scenes are grouped by
-        # embeddings, so each set has its own. NULL while those in the table scenes are of this set.
-        "ALTER TABLE shot_vectors ADD COLUMN scene_starts BLOB",
-        # What the encoder looked at: frames of the film, or the kept keyframes.
-        "ALTER TABLE shot_vectors ADD COLUMN source TEXT NOT NULL DEFAULT 'films'",
+        # Beside vectors that a reindex made or left: what the encoder looked at, the film or the
+        # kept keyframes, and the numbers of the first shot of each scene, as little-endian int32:
+        # scenes are grouped by embeddings, so each set has its own. Those of the set in use are in
+        # the table scenes. Apart from the vectors, so that it is read without them.
+        """CREATE TABLE set_films (
+            video_id TEXT NOT NULL,
+            encoder_id INTEGER NOT NULL,
+            source TEXT NOT NULL CHECK (source IN ('films', 'keyframes')),
+            scene_starts BLOB NOT NULL,
+            PRIMARY KEY (video_id, encoder_id),
+            FOREIGN KEY (video_id, encoder_id) REFERENCES shot_vectors ON DELETE CASCADE)
+            WITHOUT ROWID""",
         "INSERT INTO generations (token) VALUES (lower(hex(randomblob(8))))",
     ),
 )

@@ -90,27 +90,10 @@ class CatalogSets(CatalogWriting):
         """Return the sets of search vectors, the one in use first."""
         with self._pool.reader() as connection:
             seen = connection.execute("SELECT count(*) FROM videos WHERE num_shots > 0").fetchone()
-            rows = connection.execute(
-                """SELECT name, hash, dim, spec, is_active, count(video_id) AS num_videos,
-                     coalesce(sum(num_vectors), 0) AS num_shots,
-                     coalesce(sum(source = 'keyframes'), 0) AS num_from_keyframes,
-                     coalesce(sum(length(vectors)), 0) AS size_bytes
-                   FROM encoders LEFT JOIN shot_vectors USING (encoder_id)
-                   WHERE kind = 'search' GROUP BY encoder_id
-                   ORDER BY is_active DESC, encoder_id"""
+            encoders = connection.execute(
+                "SELECT * FROM encoders WHERE kind = 'search' ORDER BY is_active DESC, encoder_id"
             )
-            return [
-                VectorSet(
-                    encoder=EncoderId(row["name"], row["hash"], row["dim"], row["spec"]),
-                    is_used=bool(row["is_active"]),
-                    num_videos=row["num_videos"],
-                    num_shots=row["num_shots"],
-                    num_missing=seen[0] - row["num_videos"],
-                    num_from_keyframes=row["num_from_keyframes"],
-                    size_bytes=row["size_bytes"],
-                )
-                for row in rows
-            ]
+            return [_described(connection, row, seen[0]) for row in encoders.fetchall()]
 
     def set_vectors(self, encoder: EncoderId) -> tuple[NDArray[np.int64], FloatArray]:
         """Return shot ids (N,) ascending and embeddings (N, D) of a set, in use or not.
@@ -182,7 +165,9 @@ class CatalogSets(CatalogWriting):
             if encoder_id is None:
                 raise NotFoundError(f"{self._library} has no vectors of {encoder.name}")
             self._check_whole(connection, encoder, encoder_id, without)
-            _exchange_scenes(connection, encoder_id)
+            before = active_encoder(connection, "search")
+            used_id = None if before is None else find_encoder(connection, "search", before)
+            _exchange_scenes(connection, used_id, encoder_id)
             connection.execute("UPDATE encoders SET is_active = 0 WHERE kind = 'search'")
             connection.execute(
                 """UPDATE encoders SET is_active = 1, spec = coalesce(?, spec)
@@ -234,6 +219,28 @@ class CatalogSets(CatalogWriting):
             )
 
 
+def _described(connection: sqlite3.Connection, row: sqlite3.Row, num_videos: int) -> VectorSet:
+    """Count what a set holds, without touching the vectors: they are most of the file."""
+    encoder_id = row["encoder_id"]
+    held, num_shots = connection.execute(
+        "SELECT count(*), coalesce(sum(num_vectors), 0) FROM shot_vectors WHERE encoder_id = ?",
+        (encoder_id,),
+    ).fetchone()
+    (num_from_keyframes,) = connection.execute(
+        "SELECT count(*) FROM set_films WHERE encoder_id = ? AND source = 'keyframes'",
+        (encoder_id,),
+    ).fetchone()
+    return VectorSet(
+        encoder=EncoderId(row["name"], row["hash"], row["dim"], row["spec"]),
+        is_used=bool(row["is_active"]),
+        num_videos=held,
+        num_shots=num_shots,
+        num_missing=num_videos - held,
+        num_from_keyframes=num_from_keyframes,
+        size_bytes=num_shots * row["dim"] * 2,
+    )
+
+
 def _videos_without(connection: sqlite3.Connection, encoder: EncoderId) -> list[Video]:
     rows = connection.execute(
         """SELECT * FROM videos WHERE num_shots > 0 AND video_id NOT IN
@@ -258,61 +265,64 @@ def _set_id(connection: sqlite3.Connection, encoder: EncoderId) -> int:
 def _insert_row(connection: sqlite3.Connection, encoder_id: int, row: SetRow) -> None:
     connection.execute(
         """INSERT OR REPLACE INTO shot_vectors
-           (video_id, encoder_id, first_shot_id, num_vectors, vectors, scene_starts, source)
-           VALUES (?, ?, ?, ?, ?, ?, ?)""",
+             (video_id, encoder_id, first_shot_id, num_vectors, vectors)
+           VALUES (?, ?, ?, ?, ?)""",
         (
             row.video_id,
             encoder_id,
             row.first_shot_id,
             len(row.vectors),
             vectors_to_blob(row.vectors),
-            _starts_to_blob(row.scene_starts),
-            row.source,
         ),
+    )
+    connection.execute(
+        "INSERT INTO set_films VALUES (?, ?, ?, ?)",
+        (row.video_id, encoder_id, row.source, _starts_to_blob(row.scene_starts)),
     )
 
 
 # --- scenes
 
 
-def _exchange_scenes(connection: sqlite3.Connection, encoder_id: int) -> None:
+def _exchange_scenes(connection: sqlite3.Connection, before: int | None, encoder_id: int) -> None:
     """Keep the present scenes with the set in use, and put those of another set in their place."""
     for row in connection.execute(
-        "SELECT video_id, scene_starts FROM shot_vectors WHERE encoder_id = ?", (encoder_id,)
+        "SELECT video_id, scene_starts FROM set_films WHERE encoder_id = ?", (encoder_id,)
     ).fetchall():
         present = connection.execute(
             "SELECT first_shot FROM scenes WHERE video_id = ? ORDER BY number", (row["video_id"],)
         )
         starts = [int(scene[0]) for scene in present]
         connection.execute(
-            """UPDATE shot_vectors SET scene_starts = ? WHERE video_id = ? AND encoder_id =
-                 (SELECT encoder_id FROM encoders WHERE kind = 'search' AND is_active)""",
-            (_starts_to_blob(starts), row["video_id"]),
+            """INSERT INTO set_films SELECT video_id, encoder_id, 'films', ? FROM shot_vectors
+               WHERE video_id = ? AND encoder_id = ?
+               ON CONFLICT DO UPDATE SET scene_starts = excluded.scene_starts""",
+            (_starts_to_blob(starts), row["video_id"], before),
         )
         wanted = _blob_to_starts(row["scene_starts"])
-        if wanted and wanted != starts:
+        if wanted and wanted != starts:  # a film without scenes stays so
             _apply_scenes(connection, row["video_id"], wanted)
 
 
 def _apply_scenes(connection: sqlite3.Connection, video_id: str, starts: Sequence[int]) -> None:
     """Group the shots of a video anew: a scene goes from each start to the next."""
+    shots = connection.execute(
+        """SELECT shot_id, start_seconds, end_seconds FROM shots
+           WHERE video_id = ? ORDER BY number""",
+        (video_id,),
+    ).fetchall()
+    rows = []
+    for number, (first, end) in enumerate(zip(starts, [*starts[1:], len(shots)], strict=True)):
+        inside = shots[first:end]
+        longest = max(inside, key=lambda shot: shot["end_seconds"] - shot["start_seconds"])
+        bounds = inside[0]["start_seconds"], inside[-1]["end_seconds"]
+        rows.append((video_id, number, *bounds, first, end - 1, longest["shot_id"]))
     connection.execute("DELETE FROM scenes WHERE video_id = ?", (video_id,))
-    for number, first in enumerate(starts):
-        last = starts[number + 1] - 1 if number + 1 < len(starts) else 1 << 40
-        named = {"video": video_id, "number": number, "first": first, "last": last}
-        connection.execute(
-            """INSERT INTO scenes SELECT :video, :number, min(start_seconds), max(end_seconds),
-                 min(number), max(number), (SELECT shot_id FROM shots WHERE video_id = :video
-                   AND number BETWEEN :first AND :last
-                   ORDER BY end_seconds - start_seconds DESC, number LIMIT 1)
-               FROM shots WHERE video_id = :video AND number BETWEEN :first AND :last""",
-            named,
-        )
-        connection.execute(
-            """UPDATE shots SET scene_number = :number
-               WHERE video_id = :video AND number BETWEEN :first AND :last""",
-            named,
-        )
+    connection.executemany("INSERT INTO scenes VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    connection.executemany(
+        "UPDATE shots SET scene_number = ? WHERE shot_id BETWEEN ? AND ?",
+        [(row[1], shots[row[4]]["shot_id"], shots[row[5]]["shot_id"]) for row in rows],
+    )
     connection.execute(
         "UPDATE videos SET num_scenes = ? WHERE video_id = ?", (len(starts), video_id)
     )
@@ -322,5 +332,5 @@ def _starts_to_blob(starts: Sequence[int]) -> bytes:
     return np.asarray(starts, dtype="<i4").tobytes()
 
 
-def _blob_to_starts(blob: bytes | None) -> list[int]:
-    return [] if blob is None else [int(item) for item in np.frombuffer(blob, dtype="<i4")]
+def _blob_to_starts(blob: bytes) -> list[int]:
+    return [int(item) for item in np.frombuffer(blob, dtype="<i4")]
