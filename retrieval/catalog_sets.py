@@ -175,6 +175,15 @@ class CatalogSets(CatalogWriting):
                 (encoder.spec, encoder_id),
             )
 
+    def note_spec(self, encoder: EncoderId) -> None:
+        """Remember by which name an encoder was loaded, where the library has vectors of it."""
+        with self._pool.writer() as connection:
+            connection.execute(
+                """UPDATE encoders SET spec = coalesce(?, spec)
+                   WHERE kind = 'search' AND name = ? AND hash = ? AND dim = ?""",
+                (encoder.spec, encoder.name, encoder.hash, encoder.dim),
+            )
+
     def drop_set(self, encoder: EncoderId) -> None:
         """Forget a set that is not in use.
 

@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from retrieval.catalog import Catalog
+from retrieval.errors import EncoderMismatchError, InvalidInputError, NotFoundError
 from retrieval.types import EncoderId
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EncoderInUse", "Sight"]
 
+T = TypeVar("T")
 RETRY_SECONDS = 30.0
 """After which an encoder that could not be loaded is tried again."""
 
@@ -124,6 +126,21 @@ class EncoderInUse:
             return sight
         return self._adopt(coming)
 
+    def answer(self, question: Callable[[Sight], T]) -> T:
+        """Answer a question at once; anew where the vectors went before they were read.
+
+        Raises:
+            EncoderMismatchError: The encoder that was given is not that of the library.
+        """
+        sight = self.at_once()
+        try:
+            return question(sight)
+        except EncoderMismatchError:
+            present = self.current()
+            if present is sight:
+                raise
+            return question(present)
+
     def _look(self) -> tuple[Sight, _Coming | None, bool]:
         """What is loaded, what comes in its place, and whether it is the library's."""
         with self._lock:
@@ -144,8 +161,24 @@ class EncoderInUse:
         wanted = self._default if self._given is None else self._given
         if self._given is None and active is not None:
             is_default = not isinstance(wanted, str) and wanted.id == active
-            wanted = wanted if is_default else active.spec or active.name
+            wanted = wanted if is_default else self._load_own(active)
         return self._load(wanted) if isinstance(wanted, str) else wanted
+
+    def _load_own(self, active: EncoderId) -> "PictureTextEncoder":
+        """Load the library's encoder by the name that it keeps.
+
+        Raises:
+            NotFoundError: It is not there, or no longer; says what to do.
+        """
+        name = active.spec or active.name
+        try:
+            return self._load(name)
+        except (InvalidInputError, NotFoundError) as exc:
+            raise NotFoundError(
+                f"{self._catalog.library} uses the encoder {active.name}, which cannot be loaded "
+                f"as {name}: {exc}; name where it is now with --encoder, and keep that with "
+                "`sceneprint reindex --encoder NAME`"
+            ) from exc
 
     def _make(self, encoder: "PictureTextEncoder") -> Sight:
         from retrieval.vectors import ShotVectors
@@ -162,7 +195,7 @@ class EncoderInUse:
         """Load an encoder and its index; runs on its own thread."""
         wanted = coming.encoder
         try:
-            sight = self._make(self._load(wanted.spec or wanted.name))
+            sight = self._make(self._load_own(wanted))
             if sight.encoder.id != wanted:
                 self._catalog.require_encoder(sight.encoder.id)
             sight.encoder.warm_up()

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.engine_reading import EngineReading
-from retrieval.library_info import LibraryInfo, describe_library
+from retrieval.library_info import LibraryInfo
 from retrieval.types import (
     Classification,
     Hit,
@@ -141,14 +141,15 @@ class Engine(EngineReading):
             unit=unit,
             offset=offset,
         )
-        sight = self.sight()
-        return search(
-            query,
-            catalog=self.catalog,
-            encoder=sight.encoder,
-            vectors=sight.vectors,
-            sounds=self.sound_search,
-            limits=self.limits,
+        return self._in_use.answer(
+            lambda sight: search(
+                query,
+                catalog=self.catalog,
+                encoder=sight.encoder,
+                vectors=sight.vectors,
+                sounds=self.sound_search,
+                limits=self.limits,
+            )
         )
 
     def match(
@@ -376,12 +377,6 @@ class Engine(EngineReading):
         bank._in_use = self._in_use.for_bank(bank.catalog)
         return bank
 
-    def banks(self) -> "list[BankInfo]":
-        """The banks of this library, by name."""
-        from retrieval.banks import list_banks
-
-        return list_banks(self.library)
-
     def remove_bank(self, name: str) -> "BankInfo":
         """Delete a bank; the files it was made from stay. Returns what it held.
 
@@ -391,9 +386,3 @@ class Engine(EngineReading):
         from retrieval.banks import remove_bank
 
         return remove_bank(self.library, name)
-
-    def info(self) -> LibraryInfo:
-        """Count what the library holds."""
-        loaded = self._in_use.loaded
-        vectors = None if loaded is None else loaded.vectors
-        return describe_library(self.catalog, backend=self._index, vectors=vectors)

@@ -1,9 +1,14 @@
-"""Reading a library through its engine: films, shots, scenes, subtitles, thumbnails and clips."""
+"""Reading a library through its engine: films, shots, thumbnails and the like, and its numbers."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from retrieval.engine_parts import EngineParts
+from retrieval.library_info import LibraryInfo, describe_library
 from retrieval.types import Scene, Segment, Shot, Subtitle, Video
+
+if TYPE_CHECKING:
+    from retrieval.banks import BankInfo
 
 __all__ = ["EngineReading"]
 
@@ -54,3 +59,15 @@ class EngineReading(EngineParts):
         from retrieval.clips import cached_clip
 
         return cached_clip(self.video(video_id), segment, cache=self.library / "cache" / "clips")
+
+    def banks(self) -> "list[BankInfo]":
+        """The banks of this library, by name."""
+        from retrieval.banks import list_banks
+
+        return list_banks(self.library)
+
+    def info(self) -> LibraryInfo:
+        """Count what the library holds."""
+        loaded = self._in_use.loaded
+        vectors = None if loaded is None else loaded.vectors
+        return describe_library(self.catalog, backend=self._index, vectors=vectors)

@@ -134,6 +134,7 @@ def reindex(
     pruned: tuple[EncoderId, ...] = ()
     was_cancelled = False
     with catalog.reindexing():
+        catalog.note_spec(encoder.id)  # its folder may have moved
         try:
             run.fill()
             if switch and before != encoder.id:

@@ -156,9 +156,9 @@ def _print_missing(summary: "ReindexSummary") -> None:
     if len(summary.missing) > MAX_SHOWN:
         print(f"… and {len(summary.missing) - MAX_SHOWN} more; --json lists all")
     print(
-        "Put the files back and run the same command (`sceneprint ingest` on a file that moved\n"
-        "notes its new place); or make do with the small pictures that the library keeps of them:\n"
-        "--from keyframes; or leave them out: --without-missing"
+        "Put the files back and run the same command (`sceneprint ingest` on a file that\n"
+        "moved notes its new place); or make do with the small pictures that the library\n"
+        "keeps of them: --from keyframes; or leave them out: --without-missing\n"
     )
 
 
