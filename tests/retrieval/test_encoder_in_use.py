@@ -11,6 +11,8 @@ from retrieval.catalog import Catalog
 from retrieval.catalog_sets import SetRow
 from retrieval.encoder_in_use import EncoderInUse, Sight
 from retrieval.encoders.base import PictureTextEncoder
+from retrieval.encoders.copy_base import CopyEncoder
+from retrieval.encoders.copy_search import SearchCopyEncoder
 from retrieval.engine import Engine
 from retrieval.errors import EncoderMismatchError, NotFoundError
 from retrieval.reindex import reindex
@@ -233,3 +235,24 @@ def test_a_bank_keeps_its_own(catalog: Catalog, named: dict[str, PictureTextEnco
             assert bank.encoder is OLD
         with engine.bank("intros", create=True) as bank:
             assert bank.encoder is NEW
+
+
+def test_the_copy_encoder_stays_where_the_search_encoder_brought_one(
+    catalog: Catalog, named: dict[str, PictureTextEncoder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: list[str] = []
+
+    def load(name: str, **options: object) -> CopyEncoder:
+        names.append(name)
+        return SearchCopyEncoder(OLD)
+
+    monkeypatch.setattr("retrieval.encoders.copy_registry.load_copy_encoder", load)
+    with catalog._transaction() as (connection, _):
+        connection.execute("UPDATE encoders SET spec = 'builtin:/there' WHERE kind = 'copy'")
+    with Engine(catalog.library) as engine:
+        assert engine.copy_encoder.id == OLD.id  # the second output of its own
+    change(catalog)
+    with Engine(catalog.library) as engine:
+        assert engine.encoder is NEW
+        assert engine.copy_encoder.id == OLD.id
+    assert names == ["builtin:/there"]
