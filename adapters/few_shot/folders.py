@@ -2,7 +2,7 @@
 
     manifest.json         format, version, classes, encoders, temperature, figures, fingerprint
     adapter.safetensors   the adapter's arrays (`adapter.NAME`) and the shots (`examples`)
-    adapter.onnx          of version 1: embeddings to scores, for other programs
+    adapter.onnx          embeddings to calibrated scores, for other programs
 
 The manifest holds the digest of the arrays, so parts of two versions are never mixed. Reading
 needs numpy and safetensors alone, and runs nothing that a file says: a model from a stranger can
@@ -18,10 +18,10 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from adapters.few_shot.base import FloatArray
+from adapters.few_shot.onnx_file import OPSET
 
 __all__ = [
     "FORMAT",
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 FORMAT, VERSIONS = "sceneprint-adapter", (1, 2)
-MANIFEST, ARRAYS = "manifest.json", "adapter.safetensors"
+MANIFEST, ARRAYS, ONNX = "manifest.json", "adapter.safetensors", "adapter.onnx"
 MAX_MANIFEST_BYTES = 50_000_000
 MAX_ARRAY_BYTES = 2_000_000_000
 _NAME = re.compile(r"[\w][\w.-]{0,63}")
@@ -62,17 +62,17 @@ def write_version(
     arrays: Mapping[str, FloatArray],
     *,
     version: int,
-    files: Mapping[str, bytes] = MappingProxyType({}),
+    onnx_file: bytes,
 ) -> Path:
     """Write a new version: a whole folder or none.
 
     Args:
         root: folder of adapters.
         name: of the adapter.
-        manifest: without format, version and digest, which are added.
+        manifest: without format, version and digests, which are added.
         arrays: what the adapter learned.
         version: of the format.
-        files: by name, what else lies in the folder.
+        onnx_file: the same as ONNX.
 
     Returns:
         The folder, `root/name/number`.
@@ -90,13 +90,13 @@ def write_version(
         "format": FORMAT,
         "version": version,
         **manifest,
+        "onnx": {"file": ONNX, "opset": OPSET, "sha256": hashlib.sha256(onnx_file).hexdigest()},
         "arrays_sha256": hashlib.sha256(content).hexdigest(),
     }
     passing = Path(tempfile.mkdtemp(dir=root / name, prefix=".part-"))
     try:
         (passing / ARRAYS).write_bytes(content)
-        for file, held in files.items():
-            (passing / file).write_bytes(held)
+        (passing / ONNX).write_bytes(onnx_file)
         text = json.dumps(whole, ensure_ascii=False, indent=1)
         (passing / MANIFEST).write_text(text + "\n", encoding="utf-8")
         while True:

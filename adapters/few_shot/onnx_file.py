@@ -35,7 +35,7 @@ def onnx_model(
     nodes: Sequence[Node],
     constants: Constants,
     *,
-    source: tuple[str, int],
+    sources: Sequence[tuple[str, int]],
     target: tuple[str, int],
 ) -> bytes:
     """An ONNX file of one graph.
@@ -43,13 +43,14 @@ def onnx_model(
     Args:
         nodes: in an order in which they can be computed.
         constants: by name, float32 or int64.
-        source: name and width of the input, (N, width) float32.
+        sources: name and width of each input, (N, width) float32.
         target: name and width of the output, (N, width) float32.
     """
     graph = b"".join(_message(1, _node(node)) for node in nodes)
     graph += _message(2, b"adapter")
     graph += b"".join(_message(5, _tensor(name, value)) for name, value in constants.items())
-    graph += _message(11, _matrix(*source)) + _message(12, _matrix(*target))
+    graph += b"".join(_message(11, _matrix(*source)) for source in sources)
+    graph += _message(12, _matrix(*target))
     opset = _message(1, b"") + _integer(2, OPSET)
     return (
         _integer(1, IR_VERSION)

@@ -43,7 +43,7 @@ def classifier_onnx(classifier: FewShotClassifier) -> bytes:
     content = onnx_model(
         [*nodes, last],
         {name: value for name, value in constants.items() if name in used},
-        source=("embeddings", adapter.dim),
+        sources=[("embeddings", adapter.dim)],
         target=("scores", adapter.num_classes),
     )
     _check(content, classifier)

@@ -1,11 +1,9 @@
 """A trained classifier of one modality, in and out of its folder (format version 1).
 
-`adapters.few_shot.folders` says what lies in it. Beside it lies `adapter.onnx`, from embeddings to
-calibrated scores, for other programs; this one answers with numpy, which is done before a session
-starts, and reads folders that have no such file.
+`adapters.few_shot.folders` says what lies in it. `adapter.onnx` is for other programs; this one
+answers with numpy, which is done before a session starts, and reads folders that have no such file.
 """
 
-import hashlib
 import math
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,6 @@ from adapters.few_shot.folders import (
     read_manifest,
     write_version,
 )
-from adapters.few_shot.onnx_file import OPSET
 from adapters.few_shot.onnx_graph import classifier_onnx
 from adapters.few_shot.registry import adapter_class
 
@@ -36,7 +33,6 @@ __all__ = [
 ]
 
 VERSION = 1
-ONNX = "adapter.onnx"
 
 
 def save_classifier(classifier: FewShotClassifier, root: Path, name: str) -> Path:
@@ -44,10 +40,9 @@ def save_classifier(classifier: FewShotClassifier, root: Path, name: str) -> Pat
     arrays = {f"adapter.{key}": value for key, value in classifier.adapter.arrays.items()}
     arrays["examples"] = np.ascontiguousarray(classifier.examples)
     content = classifier_onnx(classifier)
-    manifest = _manifest(classifier) | {
-        "onnx": {"file": ONNX, "opset": OPSET, "sha256": hashlib.sha256(content).hexdigest()}
-    }
-    return write_version(root, name, manifest, arrays, version=VERSION, files={ONNX: content})
+    return write_version(
+        root, name, _manifest(classifier), arrays, version=VERSION, onnx_file=content
+    )
 
 
 def load_classifier(

@@ -15,7 +15,7 @@ from adapters.fusion.base import BoolArray, FusionAdapter, FusionShots, Rows, pr
 from adapters.fusion.experts import relative
 from adapters.fusion.span import in_span
 
-__all__ = ["EarlyFusion", "block_scales", "one_hidden"]
+__all__ = ["EarlyFusion", "block_scales", "one_hidden", "row_norms"]
 
 MIN_SPREAD = 0.05
 
@@ -43,7 +43,7 @@ class EarlyFusion(FusionAdapter):
         return arrays
 
     def _parts(self, rows: Rows, is_present: BoolArray) -> FloatArray:
-        norms = _norms(is_present, self.arrays["scales"])
+        norms = row_norms(is_present, self.arrays["scales"])
         number = np.maximum(is_present.sum(axis=1), 1).astype(np.float32)
         return np.stack([
             (
@@ -80,7 +80,7 @@ def one_hidden(is_present: BoolArray, rng: np.random.Generator) -> BoolArray:
     return several
 
 
-def _norms(is_present: BoolArray, scales: FloatArray) -> FloatArray:
+def row_norms(is_present: BoolArray, scales: FloatArray) -> FloatArray:
     """(N,) length of the row that the present blocks make; one where there are none."""
     squares = is_present.astype(np.float32) @ scales**2
     return np.asarray(np.sqrt(np.where(squares > 0, squares, 1.0)), np.float32)
@@ -95,7 +95,7 @@ def _side_by_side(shots: FusionShots, scales: FloatArray, rng: np.random.Generat
         scale * one.embeddings[places] * masks[:, [place]]
         for place, (one, scale) in enumerate(zip(shots.rows.values(), scales, strict=True))
     ]
-    rows = np.concatenate(blocks, axis=1) / _norms(masks, scales)[:, None]
+    rows = np.concatenate(blocks, axis=1) / row_norms(masks, scales)[:, None]
     words, length = _words(shots, scales)
     full = float(np.sqrt((scales**2).sum()))
     return Shots(

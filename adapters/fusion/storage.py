@@ -22,6 +22,7 @@ from adapters.few_shot.folders import (
 )
 from adapters.fusion.base import ModalityRows
 from adapters.fusion.classifier import Doubt, FusedClassifier
+from adapters.fusion.onnx_graph import fused_onnx
 from adapters.fusion.registry import fusion_class
 
 __all__ = ["is_fused", "load_fused_classifier", "save_fused_classifier"]
@@ -40,7 +41,10 @@ def save_fused_classifier(classifier: FusedClassifier, root: Path, name: str) ->
     for modality, one in classifier.examples.items():
         arrays[f"examples.{modality}"] = one.embeddings
         arrays[f"has.{modality}"] = one.is_present.astype(np.float32)
-    return write_version(root, name, _manifest(classifier), arrays, version=VERSION)
+    content = fused_onnx(classifier)
+    return write_version(
+        root, name, _manifest(classifier), arrays, version=VERSION, onnx_file=content
+    )
 
 
 def load_fused_classifier(
