@@ -74,6 +74,7 @@ ANY_NAME = (
     "GET /v1/reports/{report_id}",
     "GET /v1/labels/groups",
     "GET /v1/adapters",
+    "GET /v1/vector-sets",
     "GET /health",
     "GET /ready",
     "GET /metrics",
