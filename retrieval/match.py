@@ -227,7 +227,7 @@ class _Run:
         if suspect.is_still:
             self._notes.append(
                 "the query is a still image: a match rests on one picture, and with a crop or a "
-                "caption about half are not found; `sceneprint search --image` ranks "
+                "caption a third or more are not found; `sceneprint search --image` ranks "
                 "the shots alike"
             )
         elif suspect.duration_seconds < SHORT_SECONDS:
