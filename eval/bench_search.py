@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.bench_encode import query_texts
+from eval.queries import query_texts
 from eval.table import Cell, Column, Table, machine
 from index import create_index
 from retrieval.catalog import Catalog, VideoRecord

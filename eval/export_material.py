@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from adapters.training.copy_pictures import read_pictures
-from eval.bench_encode import query_texts
+from eval.queries import query_texts
 from retrieval.catalog import Catalog
 from retrieval.errors import InvalidInputError, NotFoundError
 

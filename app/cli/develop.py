@@ -176,20 +176,50 @@ def bench_ingest(
 
 @bench_app.command("encode")
 def bench_encode(
-    batch: Annotated[int, typer.Option("--batch", min=1, max=256, help="Items a batch.")] = 16,
-    runs: RunsOption = 5,
-    peer: PeerOption = True,
     encoder: EncoderOption = None,
+    runtimes: Annotated[
+        str,
+        typer.Option(
+            "--runtimes",
+            metavar="NAME,…",
+            help="torch, onnxruntime, openvino, tensorrt by commas, or all.",
+        ),
+    ] = "all",
+    batch: Annotated[int, typer.Option("--batch", min=1, max=256, help="Most items at once.")] = 16,
+    runs: RunsOption = 5,
+    rounds: Annotated[
+        int, typer.Option("--rounds", min=1, help="Measure all rows so often, in turn.")
+    ] = 1,
+    pictures: Annotated[
+        Path | None,
+        typer.Option("--pictures", metavar="DIR", help="Pictures for 8 bits and cosines."),
+    ] = None,
+    random: Annotated[
+        bool, typer.Option("--random", help="Random weights for open_clip:ARCHITECTURE.")
+    ] = False,
+    compiles: Annotated[bool, typer.Option("--compile", help="Measure torch.compile too.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Encoding on each runtime against torch eager.
+    """Encoding on each runtime and precision against torch eager.
 
-    Example: sceneprint bench encode --batch 1
+    Each row has a process of its own. What needs a GPU, or is not installed, says so.
+
+    Example: sceneprint bench encode --encoder open_clip:ViT-B-32 --random --runtimes all
     """
-    from eval.bench_encode import run
+    from app.cli.output import note
+    from eval.bench_encode import BenchConfig, run
 
-    chosen = _encoder_name(encoder)
-    _show(lambda: run(encoder=chosen, runs=runs, batch=batch, peer=peer), as_json=as_json)
+    config = BenchConfig(
+        encoder=_encoder_name(encoder),
+        runtimes=runtimes,
+        runs=runs,
+        rounds=rounds,
+        batch=batch,
+        pictures=pictures,
+        random=random,
+        compiles=compiles,
+    )
+    _show(lambda: run(config, note), as_json=as_json)
 
 
 @bench_app.command("search")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from retrieval.errors import InvalidInputError, MissingDependencyError
 
-__all__ = ["EngineKey", "check_fits", "key_of", "key_path", "write_key"]
+__all__ = ["EngineKey", "Gpu", "check_fits", "first_gpu", "key_of", "key_path", "write_key"]
 
 FORMAT = "sceneprint-engine"
 VERSION = 1
@@ -26,12 +26,18 @@ _REBUILD = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class EngineKey:
-    """All that an engine depends on."""
+class Gpu:
+    """A GPU and its driver."""
 
     gpu: str
     compute_capability: str
     driver: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineKey(Gpu):
+    """All that an engine depends on."""
+
     tensorrt: str
 
 
@@ -40,6 +46,16 @@ def key_of() -> EngineKey:
 
     Raises:
         MissingDependencyError: there is no NVIDIA GPU, driver or TensorRT; says which.
+    """
+    found = first_gpu()
+    return EngineKey(**asdict(found), tensorrt=_tensorrt_version())
+
+
+def first_gpu() -> Gpu:
+    """What the driver says of the first GPU.
+
+    Raises:
+        MissingDependencyError: there is none, or no driver.
     """
     try:
         asked = subprocess.run(
@@ -51,9 +67,7 @@ def key_of() -> EngineKey:
             f"runtime tensorrt needs an NVIDIA GPU and its driver: nvidia-smi finds none ({exc}); "
             "choose another --runtime, or go to a machine that has one"
         ) from exc
-    return EngineKey(
-        gpu=gpu, compute_capability=capability, driver=driver, tensorrt=_tensorrt_version()
-    )
+    return Gpu(gpu=gpu, compute_capability=capability, driver=driver)
 
 
 def key_path(engine: Path) -> Path:

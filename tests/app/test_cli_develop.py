@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from app.cli import run
+from eval.bench_encode import BenchConfig
 from eval.table import Column, Table
 
 TABLE = Table("A title", (Column("what", "What"), Column("ms", "Ms", ".1f")), (("x", 1.25),))
@@ -58,8 +59,11 @@ def test_bench_encode_as_json(
 ) -> None:
     called = Recorder()
     monkeypatch.setattr("eval.bench_encode.run", called)
-    assert run(["bench", "encode", "--batch", "1", "--encoder", "open_clip:A/b", "--json"]) == 0
-    assert called.options == {"encoder": "open_clip:A/b", "runs": 5, "batch": 1, "peer": True}
+    words = ["--batch", "1", "--encoder", "open_clip:A/b", "--runtimes", "openvino", "--json"]
+    assert run(["bench", "encode", *words]) == 0
+    assert called.arguments[0] == BenchConfig(
+        encoder="open_clip:A/b", runtimes="openvino", runs=5, batch=1
+    )
     assert json.loads(capsys.readouterr().out)["rows"] == [{"what": "x", "ms": 1.25}]
 
 
@@ -90,11 +94,10 @@ def test_options_of_the_benchmarks_exist() -> None:
     """What the commands pass is what the functions take."""
     import inspect
 
-    from eval import bench_encode, bench_ingest, bench_match, bench_search
+    from eval import bench_ingest, bench_match, bench_search
 
     for function, names in (
         (bench_ingest.run, {"film", "seconds", "runs", "encoder", "runtime", "peer"}),
-        (bench_encode.run, {"encoder", "runs", "batch", "peer"}),
         (bench_match.run, {"hours", "dim", "library", "index"}),
         (bench_search.run, {"num_shots", "runs", "encoder", "index", "serve"}),
     ):

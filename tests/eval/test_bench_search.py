@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from eval import bench_search
-from eval.bench_encode import query_texts
+from eval.queries import query_texts
 from retrieval.catalog import Catalog
 from retrieval.engine import Engine
 from retrieval.errors import InvalidInputError

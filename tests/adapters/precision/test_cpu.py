@@ -29,3 +29,19 @@ def test_not_where_it_cannot_be_found_out(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setattr(cpu, "CPU_INFO", tmp_path / "nothing")
     monkeypatch.setattr(platform, "machine", lambda: "AMD64")
     assert not cpu.adds_bytes_exactly()
+
+
+@pytest.mark.parametrize(
+    ("line", "able"),
+    [
+        ("flags\t\t: avx512_bf16 fma", True),
+        ("Features\t: fp bf16", True),
+        ("flags\t\t: avx2", False),
+        ("", False),
+    ],
+)
+def test_bfloat16(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str, able: bool) -> None:
+    info = tmp_path / "cpuinfo"
+    info.write_text(line + "\n", encoding="utf-8")
+    monkeypatch.setattr(cpu, "CPU_INFO", info)
+    assert cpu.multiplies_bfloat16() is able

@@ -4,7 +4,8 @@ import numpy as np
 import onnx
 import pytest
 
-from adapters.precision.int8 import FULL_RANGE, Int8Config, quantize_dynamic, quantize_static
+from adapters.precision.cpu import FULL_RANGE
+from adapters.precision.int8 import Int8Config, quantize_dynamic, quantize_static
 from retrieval.encoders.runtime import load_session
 from tests.adapters.precision.tiny_networks import (
     mean_cosine,
