@@ -71,7 +71,7 @@ def export(
 
     Pictures of yours calibrate 8 bits and measure the result against the original: the keyframes
     of --library, or --pictures. An encoder folder (onnx:FOLDER, builtin) is copied as it is with
-    --with-index, or converted once more. It needs the extras `clip` and `train`; what it writes
+    --with-index, or converted once more. It needs the extras `clip` and `export`; what it writes
     needs neither.
 
     Example: sceneprint export open_clip:ViT-B-32/laion2b_s34b_b79k --out fast --precision int8
@@ -125,7 +125,7 @@ def _exporting() -> Iterator[None]:
         yield
     except ModuleNotFoundError as exc:
         raise MissingDependencyError(
-            f"exporting needs {exc.name}; run: pip install 'sceneprint[clip,train]'"
+            f"exporting needs {exc.name}; run: pip install 'sceneprint[clip,export]'"
         ) from exc
     except (OSError, ValueError) as exc:
         raise InvalidInputError(f"cannot export: {exc}") from exc

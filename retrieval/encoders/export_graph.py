@@ -96,7 +96,10 @@ def is_padding_ignored(
     """
     whole = _unit(_run(module, inputs, ids, lengths))
     for row, length in enumerate(lengths):
-        short = _run(module, inputs, ids[row : row + 1, :length], [length])
+        try:
+            short = _run(module, inputs, ids[row : row + 1, :length], [length])
+        except RuntimeError:  # it takes texts of one length only
+            return False
         if np.linalg.norm(_unit(short)[0] - whole[row]) > SAME:
             return False
     return True

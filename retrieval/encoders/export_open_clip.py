@@ -34,29 +34,32 @@ class _Text(nn.Module):
         return cast(Tensor, self.model.encode_text(input_ids)).float()
 
 
-class _ClipText(nn.Module):
-    """The text half of `open_clip.CLIP`, for texts of any length up to the context.
+class _CausalText(nn.Module):
+    """A causal text network of open_clip, for texts of any length up to the context.
 
-    Its own `encode_text` adds all positions and so wants every text filled up; a causal network
-    never looks at what follows the end of the text, so the shorter one gives the same.
+    Its own code adds all positions, or the whole mask, and so wants every text filled up; a causal
+    network never looks at what follows the end of the text, so the shorter one gives the same.
+
+    Args:
+        tower: `open_clip.CLIP`, which has its text half in itself, or a `TextTransformer`.
+        pool: where the embedding is taken from.
+        end: id of the token that ends a text, for the pool `eos`.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, tower: Any, *, pool: str, end: int | None) -> None:
         super().__init__()
-        self.model = model
+        self.tower, self.pool, self.end = tower, pool, end
 
     def forward(self, input_ids: Tensor) -> Tensor:
         from open_clip.transformer import text_global_pool
 
-        model, length = self.model, input_ids.shape[1]
-        rows = model.token_embedding(input_ids) + model.positional_embedding[:length]
-        mask = None if model.attn_mask is None else model.attn_mask[:length, :length]
-        rows = model.ln_final(model.transformer(rows, attn_mask=mask))
-        end = getattr(model, "text_eos_id", None)
-        rows = text_global_pool(rows, input_ids, model.text_pool_type, eos_token_id=end)
-        if isinstance(model.text_projection, nn.Linear):
-            return cast(Tensor, model.text_projection(rows)).float()
-        projected = rows if model.text_projection is None else rows @ model.text_projection
+        tower, length = self.tower, input_ids.shape[1]
+        rows = tower.token_embedding(input_ids) + tower.positional_embedding[:length]
+        rows = tower.transformer(rows, attn_mask=tower.attn_mask[:length, :length])
+        rows = text_global_pool(tower.ln_final(rows), input_ids, self.pool, eos_token_id=self.end)
+        if isinstance(tower.text_projection, nn.Linear):
+            return cast(Tensor, tower.text_projection(rows)).float()
+        projected = rows if tower.text_projection is None else rows @ tower.text_projection
         return cast(Tensor, projected).float()
 
 
@@ -68,7 +71,6 @@ def parts(encoder: PictureTextEncoder) -> TorchParts:
     """
     assert isinstance(encoder, OpenClipEncoder)
     model, reference = encoder._model, encoder._tokenizer
-    text = _Text(model) if hasattr(model, "text") else _ClipText(model)
     bias = getattr(model, "logit_bias", None)
     length = int(reference.context_length)
 
@@ -80,7 +82,7 @@ def parts(encoder: PictureTextEncoder) -> TorchParts:
         source=encoder.id,
         image=_Image(model).eval(),
         image_tower=_image_tower(dict(model.visual.preprocess_cfg)),
-        text=text.eval(),
+        text=_text(model).eval(),
         text_tower=TextTower(
             languages=("*",),
             kind="onnx-tokenizer",
@@ -95,6 +97,18 @@ def parts(encoder: PictureTextEncoder) -> TorchParts:
         tokenize=tokenize,
         bias=None if bias is None else float(bias.detach().reshape(-1)[0]),
     )
+
+
+def _text(model: Any) -> nn.Module:
+    from open_clip.transformer import TextTransformer
+
+    if getattr(model, "attn_mask", None) is not None:
+        return _CausalText(model, pool=model.text_pool_type, end=model.text_eos_id)
+    tower: Any = getattr(model, "text", None)
+    is_plain = isinstance(tower, TextTransformer) and tower.cls_emb is None
+    if is_plain and tower.attn_mask is not None and not tower.use_pad_mask:
+        return _CausalText(tower, pool=tower.pool_type, end=tower.eos_id)
+    return _Text(model)
 
 
 def _image_tower(preprocessing: dict[str, Any]) -> ImageTower:

@@ -97,7 +97,7 @@ def image_tower_of(described: Mapping[str, Any]) -> ImageTower:
     size, crop = described.get("size") or {}, described.get("crop_size") or {}
     crops = bool(described.get("do_center_crop"))
     if not described.get("do_resize") or described.get("do_pad") or "patch_size" in described:
-        raise ValueError(f"its pictures are not brought to one size: {dict(described)}")
+        raise ValueError("its pictures keep their own aspect, or are filled up in a way of its own")
     if described.get("resample") not in _INTERPOLATIONS:
         raise ValueError(f"got resample {described.get('resample')}, expected 2 or 3")
     factor = described.get("rescale_factor", 0)

@@ -52,6 +52,7 @@ TEXTS = [
 
 CHECKPOINTS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "clip": ("open_clip:local-dir:", tiny_open_clip.save_clip),
+    "custom": ("open_clip:local-dir:", tiny_open_clip.save_custom),
     "siglip": ("open_clip:local-dir:", tiny_open_clip.save_siglip),
     "transformers-clip": ("transformers:", tiny_transformers.save_clip),
     "transformers-siglip": ("transformers:", tiny_transformers.save_siglip),

@@ -40,6 +40,14 @@ def test_padding_is_read_or_not() -> None:
     assert not is_padding_ignored(network, ["input_ids"], IDS, [2, 4])
 
 
+def test_network_of_one_length_keeps_its_padding() -> None:
+    class Fixed(Summed):
+        def forward(self, input_ids: Any, attention_mask: Any = None) -> Any:
+            return super().forward(input_ids.view(-1, 4))
+
+    assert not is_padding_ignored(Fixed().eval(), ["input_ids"], IDS[:, :4], [3, 4])
+
+
 def test_weights_of_a_large_network_lie_in_one_file(tmp_path: Path) -> None:
     network, path = Summed().eval(), tmp_path / "text.onnx"
     write_graph(network, {"input_ids": IDS}, path, free={"input_ids": {0: "batch", 1: "length"}})

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.retrieval.encoders.tiny_transformers import save_tokenizer, seeded
 
-__all__ = ["save_clip", "save_siglip"]
+__all__ = ["save_clip", "save_custom", "save_siglip"]
 
 VISION = {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16}
 TEXT = {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
@@ -15,6 +15,15 @@ TEXT = {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "lay
 def save_clip(folder: Path) -> Path:
     """A CLIP: byte pair encoding, causal text, the end token taken."""
     return _save(folder, {"embed_dim": 24, "vision_cfg": VISION, "text_cfg": TEXT}, {})
+
+
+def save_custom(folder: Path) -> Path:
+    """As PE-Core and EVA02: the same causal text in a module of its own, which wants it filled."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_tokenizer(folder)
+    text = {**TEXT, "vocab_size": 300, "hf_tokenizer_name": "tiny", "pool_type": "eos", "eos_id": 2}
+    config = {"embed_dim": 24, "custom_text": True, "vision_cfg": VISION, "text_cfg": text}
+    return _save(folder, config, {"resize_mode": "squash"})
 
 
 def save_siglip(folder: Path) -> Path:
