@@ -17,6 +17,7 @@ from app.cli import (
     compare,
     compress,
     develop,
+    encoders,
     export,
     ingest,
     labels,
@@ -50,8 +51,8 @@ app.command("list")(library.list_videos)
 app.command("info")(library.info)
 app.command("remove")(library.remove)
 app.command("reindex")(reindex.reindex)
-app.command("search")(search.search)
 app.command("compare")(compare.compare)
+app.command("search")(search.search)
 app.command("match")(match.match)
 app.command("threshold")(threshold.threshold)
 app.command("watch")(watch.watch)
@@ -59,6 +60,7 @@ app.add_typer(bank.bank_app, name="bank")
 app.command("classify")(classify.classify)
 app.command("teach")(teach.teach)
 app.add_typer(labels.labels_app, name="labels")
+app.add_typer(encoders.encoders_app, name="encoders")
 app.command("serve")(serve.serve)
 app.command("demo")(develop.demo)
 app.add_typer(develop.train_app, name="train")

@@ -8,8 +8,9 @@ that reads text too is a `SoundTextEncoder`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,8 @@ class Encoder(ABC):
         dim: D, the length of an embedding.
         batch_size: how many items go through the network at once.
         spec: the name that `load_encoder` loaded it by; None where it was made otherwise.
+        preprocessing: what is done to a picture before the network, in plain values; empty where
+            it does not say.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Encoder(ABC):
     dim: int
     batch_size: int = 32
     spec: str | None = None
+    preprocessing: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def id(self) -> EncoderId:

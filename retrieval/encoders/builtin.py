@@ -5,6 +5,7 @@ not clear goes through both, and their mean stands for it.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -56,11 +57,12 @@ class BuiltinEncoder(PictureTextEncoder):
     ) -> None:
         options = options or RuntimeOptions()
         self.manifest = manifest = _read(folder or ASSETS)
-        runtime = check_runtime(_runtime_of(manifest) if runtime == "auto" else runtime)
+        runtime = check_runtime(_chosen_runtime(manifest, runtime))
         self.name = manifest.name
         self.hash = manifest.hash()
         self.dim = manifest.dim
         self.picture_side = min(manifest.image.size)
+        self.preprocessing = {k: v for k, v in asdict(manifest.image).items() if k != "file"}
         self.temperature = manifest.temperature
         if manifest.execution is not None and manifest.execution.batch is not None:
             self.batch_size = manifest.execution.batch
@@ -162,9 +164,19 @@ def _read(folder: Path) -> Manifest:
         raise InvalidInputError(str(exc)) from exc
 
 
-def _runtime_of(manifest: Manifest) -> str:
-    """What a folder was exported for; any runtime does for one that does not say."""
-    return "auto" if manifest.execution is None else manifest.execution.runtime
+def _chosen_runtime(manifest: Manifest, asked: str) -> str:
+    """What a folder was exported for, unless another is asked for that can read its files."""
+    execution = manifest.execution
+    if execution is None or asked == execution.runtime:
+        return asked
+    if asked == "auto":
+        return execution.runtime
+    if execution.runtime == "onnxruntime":
+        return asked
+    raise InvalidInputError(
+        f"got runtime {asked!r} for {manifest.folder}, which was exported for {execution.runtime}; "
+        f"leave it at auto, or export it again with --runtime {asked}"
+    )
 
 
 def _choose_towers(manifest: Manifest) -> tuple[TextTower, TextTower]:

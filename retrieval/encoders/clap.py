@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from retrieval.encoders.base import SoundTextEncoder
-from retrieval.encoders.hub import load_offline, model_folder
+from retrieval.encoders.hub import full_name, load_offline, model_folder
 from retrieval.encoders.runtime import RuntimeOptions
 from retrieval.encoders.text_cache import TextCache
 from retrieval.encoders.torch_weights import (
@@ -100,4 +100,4 @@ def load(rest: str, *, runtime: str, options: RuntimeOptions) -> ClapEncoder:
         raise InvalidInputError(
             f"clap:{rest} cannot be loaded: {first_line(exc)}; give a folder of a CLAP checkpoint"
         ) from exc
-    return ClapEncoder(f"clap:{rest}", model, processor, device=device)
+    return ClapEncoder(full_name("clap", rest), model, processor, device=device)

@@ -24,6 +24,7 @@ __all__ = [
     "HubSource",
     "cached_folder",
     "ensure",
+    "full_name",
     "how_to_bring",
     "hub",
     "load_offline",
@@ -88,17 +89,22 @@ def hub() -> Any:
 
 
 def local_folder(rest: str) -> Path | None:
-    """The folder that a name means; None where it means a repository.
+    """The folder that a name means, from the root; None where it means a repository.
 
     Raises:
         NotFoundError: it looks like a path, and there is no such folder.
     """
     path = Path(rest).expanduser()
     if path.is_dir():
-        return path
+        return path.absolute()
     if rest.startswith(("/", ".", "~")) or rest.count("/") > 1:
         raise NotFoundError(f"no folder at {rest}; expected a folder, or ORG/REPO of a model hub")
     return None
+
+
+def full_name(family: str, rest: str) -> str:
+    """The name of an encoder, the same from whatever folder it was loaded: a library keeps it."""
+    return f"{family}:{local_folder(rest) or rest}"
 
 
 def model_sources(rest: str) -> tuple[HubSource, ...]:

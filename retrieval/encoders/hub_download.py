@@ -49,6 +49,7 @@ def fetch(
     source: HubSource,
     *,
     advice: str,
+    repair: bool = False,
     progress: ProgressCallback | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Path:
@@ -57,6 +58,7 @@ def fetch(
     Args:
         source: what is needed of it.
         advice: what to do where the hub cannot be reached, for the error.
+        repair: whether to read what is here and fetch it again where it is damaged.
         progress: called as bytes arrive.
         should_stop: asked as bytes arrive; what came so far is kept for the next time.
 
@@ -70,10 +72,11 @@ def fetch(
     """
     try:
         revision, files = _list_files(source)
-        for file in _chosen(source, files):
-            _fetch_file(source, revision, file, progress, should_stop)
-        for file in _pieces(source, revision, files):
-            _fetch_file(source, revision, file, progress, should_stop)
+        for choose in (_chosen, _pieces):  # the second reads a list that the first fetched
+            for file in choose(source, revision, files):
+                if repair:
+                    _drop_damaged(source, file)
+                _fetch_file(source, revision, file, progress, should_stop)
         return _make_current(source, revision)
     except SceneprintError:
         raise
@@ -108,13 +111,14 @@ def _list_files(source: HubSource) -> tuple[str, list[HubFile]]:
     return str(info.sha), files
 
 
-def _chosen(source: HubSource, files: Sequence[HubFile]) -> list[HubFile]:
+def _chosen(source: HubSource, revision: str, files: Sequence[HubFile]) -> list[HubFile]:
     """The small files, then the best of the weights, which come last."""
     there = {file.path: file for file in files}
     best = next((name for name in source.one_of if name in there), None)
     if best is None:
         raise NotFoundError(
-            f"{source.repository} on the hub holds no {' or '.join(source.one_of)}, only "
+            f"{source.repository} at {revision[:8]} on the hub holds no "
+            f"{' or '.join(source.one_of)}, only "
             f"{', '.join(sorted(there)) or 'nothing'}; choose a checkpoint with such a file"
         )
     wanted = [path for path in there if _is_small(source, path)]
@@ -135,6 +139,12 @@ def _pieces(source: HubSource, revision: str, files: Sequence[HubFile]) -> list[
     best = next((name for name in source.one_of if (snapshot / name).is_file()), None)
     wanted = set() if best is None else set(pieces_of(snapshot / best))
     return [file for file in files if file.path in wanted]
+
+
+def _drop_damaged(source: HubSource, file: HubFile) -> None:
+    blob = repository_folder(source) / "blobs" / file.hash
+    if blob.exists() and file_hash(blob, like=file.hash) != file.hash:
+        blob.unlink()
 
 
 def _fetch_file(

@@ -39,7 +39,7 @@ from retrieval.encoders.torch_weights import (
 from retrieval.errors import InvalidInputError, MissingDependencyError
 from retrieval.types import FloatArray
 
-__all__ = ["OpenClipEncoder", "hub_sources", "load"]
+__all__ = ["OpenClipEncoder", "hub_sources", "load", "published_names"]
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +59,7 @@ class OpenClipEncoder(PictureTextEncoder):
         self.name = name
         self.hash = _hash(model, preprocessing, tokenizer)
         _fuse_branches(model)
+        self.preprocessing = preprocessing
         self.picture_side = int(np.min(preprocessing["size"]))
         self.temperature = float(model.logit_scale.exp())
         self.dim = self._run_text(["dim"]).shape[1]
@@ -102,7 +103,7 @@ def load(rest: str, *, runtime: str, options: RuntimeOptions) -> OpenClipEncoder
         torch.set_num_threads(options.threads)
     ensure(f"open_clip:{rest}", lambda: needed_files(open_clip, source))
     model, tokenizer = _create(open_clip, source, device)
-    return OpenClipEncoder(f"open_clip:{rest}", model, tokenizer, device=device)
+    return OpenClipEncoder(f"open_clip:{source.full_name}", model, tokenizer, device=device)
 
 
 def hub_sources(rest: str) -> tuple[HubSource, ...]:
@@ -115,6 +116,16 @@ def hub_sources(rest: str) -> tuple[HubSource, ...]:
     """
     open_clip, _ = _import()
     return needed_files(open_clip, parse_source(open_clip, rest))
+
+
+def published_names() -> list[str]:
+    """`ARCHITECTURE/TAG` of all weights that open_clip knows.
+
+    Raises:
+        MissingDependencyError: the extra `clip` is not installed.
+    """
+    open_clip, _ = _import()
+    return [f"{architecture}/{tag}" for architecture, tag in open_clip.list_pretrained()]
 
 
 def _import() -> tuple[Any, Any]:

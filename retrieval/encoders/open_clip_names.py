@@ -34,6 +34,15 @@ class OpenClipSource:
         return self.folder is not None or "/" in (self.tag or "")
 
     @property
+    def full_name(self) -> str:
+        """What a library keeps: the same from whatever folder it was loaded."""
+        if self.folder is not None:
+            return f"local-dir:{self.folder.absolute()}"
+        if self.tag is None:
+            return self.architecture
+        return f"{self.architecture}/{Path(self.tag).absolute() if self.is_local else self.tag}"
+
+    @property
     def folder(self) -> Path | None:
         """Of `local-dir:`."""
         rest = self.architecture.removeprefix("local-dir:")

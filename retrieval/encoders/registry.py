@@ -161,13 +161,16 @@ def _load(
 ) -> Encoder:
     """Find the family, import its file and let it load the rest of the name."""
     family_name, _, rest = name.partition(":")
-    load = _imported(_find(name, what, families).target)
+    family = _find(name, what, families)
+    load = _imported(family.target)
     arguments: dict[str, Any] = {"runtime": runtime, "options": options}
     try:
         encoder: Encoder = load(rest, **arguments)
     except FileNotFoundError as exc:
         raise NotFoundError(f"{what} {name!r}: {exc}") from exc
-    encoder.spec = _from_anywhere(family_name, rest)
+    # the torch families name themselves as they are loaded, with paths from the root
+    is_named = family.sources is not None
+    encoder.spec = encoder.name if is_named else _from_anywhere(family_name, rest)
     return encoder
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from retrieval.encoders.base import TextEncoder
-from retrieval.encoders.hub import HubSource, load_offline, local_folder, model_folder
+from retrieval.encoders.hub import HubSource, full_name, load_offline, local_folder, model_folder
 from retrieval.encoders.runtime import RuntimeOptions
 from retrieval.encoders.text_cache import TextCache
 from retrieval.encoders.torch_weights import choose_torch_device, first_line, hash_tensors
@@ -88,7 +88,7 @@ def load(rest: str, *, runtime: str, options: RuntimeOptions) -> SentenceEncoder
         raise InvalidInputError(
             f"{name} cannot be loaded: {first_line(exc)}; give a folder that its `save` wrote"
         ) from exc
-    return SentenceEncoder(name, model)
+    return SentenceEncoder(full_name("sentence-transformers", rest), model)
 
 
 def hub_sources(rest: str) -> tuple[HubSource, ...]:

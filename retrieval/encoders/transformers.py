@@ -8,7 +8,7 @@ checkpoint is run, and pictures and texts go through its own image processor and
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from retrieval.encoders.base import PictureTextEncoder
-from retrieval.encoders.hub import load_offline, model_folder
+from retrieval.encoders.hub import full_name, load_offline, model_folder
 from retrieval.encoders.runtime import RuntimeOptions
 from retrieval.encoders.text_cache import TextCache
 from retrieval.encoders.torch_weights import (
@@ -63,8 +63,9 @@ class TransformersEncoder(PictureTextEncoder):
         self._device = device
         self._cache = TextCache()
         self.name = name
+        self.preprocessing = describe_image_processor(image_processor)
         self.hash = self._hash()
-        self.picture_side = _picture_side(image_processor)
+        self.picture_side = _picture_side(self.preprocessing)
         self.temperature = _temperature(model)
         self.dim = self._check_dim()
 
@@ -94,8 +95,7 @@ class TransformersEncoder(PictureTextEncoder):
 
     def _hash(self) -> str:
         """SHA-256 over every tensor, the preprocessing, the tokenizer and how texts are filled."""
-        preprocessing = describe_image_processor(self._image_processor)
-        described = [preprocessing, describe_tokenizer(self._tokenizer), self._text_options]
+        described = [self.preprocessing, describe_tokenizer(self._tokenizer), self._text_options]
         digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
         return hash_tensors(self._model, digest)
 
@@ -134,7 +134,7 @@ def load(rest: str, *, runtime: str, options: RuntimeOptions) -> TransformersEnc
             f"{name} cannot be loaded: {first_line(exc)}; give a folder with config.json, "
             "safetensors, preprocessor_config.json and a tokenizer of a CLIP-like model"
         ) from exc
-    return TransformersEncoder(name, *parts, device=device)
+    return TransformersEncoder(full_name("transformers", rest), *parts, device=device)
 
 
 def _import() -> Any:
@@ -236,10 +236,10 @@ def _temperature(model: Any) -> float:
     )
 
 
-def _picture_side(image_processor: Any) -> int | None:
+def _picture_side(preprocessing: Mapping[str, Any]) -> int | None:
     """The shorter side of what the network sees; None where it takes pictures of any aspect."""
-    stated = describe_image_processor(image_processor)
-    size = stated.get("crop_size") if stated.get("do_center_crop") else stated.get("size")
+    is_cropped = preprocessing.get("do_center_crop")
+    size = preprocessing.get("crop_size" if is_cropped else "size")
     return min(size.values()) if isinstance(size, dict) else size
 
 

@@ -36,6 +36,8 @@ COMMANDS = (
     ["bench"], ["bench", "ingest"], ["bench", "encode"], ["bench", "search"], ["bench", "match"],
     ["eval"], ["eval", "retrieval"], ["eval", "copy"], ["eval", "few-shot"],
     ["eval", "classify"], ["eval", "fusion"], ["eval", "active"],
+    ["encoders"], ["encoders", "list"], ["encoders", "info"], ["encoders", "download"],
+    ["encoders", "verify"],
     ["compress"], ["compress", "int8"], ["compress", "prune"], ["compress", "distill"],
 )  # fmt: skip
 
@@ -65,6 +67,7 @@ class TestHelp:
             ("eval",),
             ("labels",),
             ("compress",),
+            ("encoders",),
         ):
             assert "..." not in shell(*command, "--help").partition("Commands:")[2]
 

@@ -126,7 +126,7 @@ def test_pieces_of_large_weights(hub: FakeHub) -> None:
 
 def test_a_repository_of_pickles_is_refused(hub: FakeHub) -> None:
     del hub.files[REPOSITORY]["model.safetensors"]
-    with pytest.raises(NotFoundError, match=r"holds no model.safetensors .*pytorch_model.bin"):
+    with pytest.raises(NotFoundError, match=r"holds no model.safetensors or .*pytorch_model.bin"):
         _fetch()
 
 
