@@ -1,8 +1,8 @@
 """The `onnx` family: `onnx:FOLDER`, an encoder folder that Sceneprint exported.
 
-`sceneprint train builtin` and `sceneprint compress` write such folders (format
-`sceneprint-encoder`, described in `retrieval.encoders.manifest`). The networks in it are plain
-ONNX, so torch is not needed; each file is compared with its hash before it is used.
+`sceneprint export`, `compress` and `train builtin` write such folders (format `sceneprint-encoder`,
+described in `retrieval.encoders.manifest`). The networks in it are plain ONNX, or what a runtime
+made of it, so torch is not needed; each file is compared with its hash before it is used.
 """
 
 from pathlib import Path

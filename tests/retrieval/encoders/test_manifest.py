@@ -126,6 +126,13 @@ def test_unknown_runtime_of_a_folder(tmp_path: Path) -> None:
         BuiltinEncoder(write_exported(tmp_path, execution=EXECUTION | {"runtime": "abacus"}))
 
 
+def test_runtime_that_cannot_read_the_folder(tmp_path: Path) -> None:
+    write_exported(tmp_path, execution=EXECUTION | {"runtime": "openvino"})
+    BuiltinEncoder(tmp_path, runtime="openvino")
+    with pytest.raises(InvalidInputError, match=r"exported for openvino; leave it at auto"):
+        BuiltinEncoder(tmp_path, runtime="onnxruntime")
+
+
 def test_a_damaged_file_beside_the_network_is_found(tmp_path: Path) -> None:
     write_exported(tmp_path)
     (tmp_path / "image.onnx.data").write_bytes(b"weights")
