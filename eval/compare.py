@@ -23,7 +23,7 @@ from retrieval.errors import InvalidInputError, OperationCancelled
 from retrieval.media.letterbox import crop_bars
 from retrieval.types import EncoderId, FloatArray, Progress, ProgressCallback
 
-__all__ = ["Comparison", "Side", "compare_encoders"]
+__all__ = ["KINDS", "Comparison", "Found", "Side", "compare_encoders"]
 
 KINDS: dict[QueryKind, str] = {
     "label": "names of labels",

@@ -65,9 +65,9 @@ def gather_shots(
     senses, others = Senses.of(catalog, encoder), []
     for number, video in enumerate(catalog.videos()):
         own = [label for label in labels if label.video_id == video.video_id]
-        if not own:
-            continue
         _, vectors = catalog.shot_vectors(encoder.id, video.video_id)
+        if not own or not len(vectors):  # none of a film that a reindex had to leave out
+            continue
         film_shots = catalog.shots(video.video_id)
         chosen = list(shot_targets(film_shots, own, group))
         film = film_rows(catalog, senses, video.video_id, OTHER_MODALITIES) if chosen else {}

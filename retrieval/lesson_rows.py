@@ -78,6 +78,8 @@ def film_rows(
     shots, rows = catalog.shots(video_id), {}
     if "picture" in modalities:
         _, vectors = catalog.shot_vectors(senses.picture.id, video_id)
+        if not len(vectors):  # a film that was missing when the encoder was changed
+            vectors = np.zeros((len(shots), senses.picture.dim), np.float32)
         rows["picture"] = ModalityRows.of(vectors.reshape(len(shots), senses.picture.dim))
     if "sound" in modalities and senses.sound is not None:
         heard = catalog.shot_sounds(senses.sound, video_id)

@@ -224,6 +224,9 @@ class _Run:
             except (MediaError, NotFoundError) as exc:
                 reason = str(exc)
                 continue
+            except OSError as exc:
+                reason = f"it cannot be read: {exc.strerror or exc}"
+                continue
             self._store(shots, vectors, source)
             self.pace.read_seconds += video.duration_seconds
             return

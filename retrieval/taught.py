@@ -101,6 +101,12 @@ def apply_adapter(
     if video is not None:
         shots = catalog.shots(video.video_id)
         rows = film_rows(catalog, senses, video.video_id, modalities) if shots else {}
+        if "picture" in rows and not any(one.is_present.any() for one in rows.values()):
+            raise NotFoundError(
+                f"{video.name} has no vectors of {encoder.name}; put its file back where it was "
+                f"and run `sceneprint reindex --encoder {encoder.spec or encoder.name} --library "
+                f"{catalog.library}`"
+            )
     else:
         reader = FilmReader(senses, load_sound_encoder, limits, progress, should_stop)
         shots, rows = reader.read(Path(film), modalities, _sound_hash(classifier))

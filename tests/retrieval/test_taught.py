@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from retrieval.catalog import Catalog
+from retrieval.catalog_sets import SetRow
 from retrieval.errors import EncoderMismatchError, InvalidInputError, NotFoundError
 from retrieval.label_types import Label, LabelledGroup
 from retrieval.taught import TaughtShot, apply_adapter
@@ -114,6 +115,30 @@ def test_the_sound_of_a_film_outside_is_heard_by_the_same_encoder(
     ears.hash = "0" * 64
     with pytest.raises(EncoderMismatchError, match="sound-encoder"):
         apply_adapter("mine", path, load_sound_encoder=lambda: ears, **options)  # type: ignore[arg-type]
+
+
+def test_a_film_left_out_of_a_change_of_encoder_is_told(
+    catalog: Catalog, encoder: FakeEncoder
+) -> None:
+    other = FakeEncoder("fake:other/v1")
+    for video in catalog.videos():
+        if video.name != "silent.mp4":
+            ids, vectors = catalog.shot_vectors(encoder.id, video.video_id)
+            row = SetRow(video.video_id, int(ids[0]), vectors, [0], "films")
+            catalog.add_to_set(other.id, row)
+        else:
+            silent = video.video_id
+    catalog.use_set(other.id, without=[silent])
+    lesson(catalog, other, modalities=["picture"], adapter="anchored-probe")
+    assert answers(catalog, other, "new.mp4")
+    with pytest.raises(
+        NotFoundError, match=r"silent\.mp4 has no vectors .* reindex --encoder fake"
+    ):
+        answers(catalog, other, "silent.mp4")
+    segment = Segment(0.0, SHOT_SECONDS)
+    group = LabelledGroup("kind", "one_of", tuple(KINDS))
+    catalog.add_labels([group], [Label("kind", "alarm", silent, segment)])
+    assert lesson(catalog, other, modalities=["picture"]).num_shots["alarm"] == 3  # not the fourth
 
 
 def test_bad_options_and_other_encoders(catalog: Catalog, encoder: FakeEncoder) -> None:
