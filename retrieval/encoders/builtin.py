@@ -5,6 +5,7 @@ not clear goes through both, and their mean stands for it.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -61,6 +62,7 @@ class BuiltinEncoder(PictureTextEncoder):
         self.hash = manifest.hash()
         self.dim = manifest.dim
         self.picture_side = min(manifest.image.size)
+        self.preprocessing = {k: v for k, v in asdict(manifest.image).items() if k != "file"}
         self.temperature = manifest.temperature
         if manifest.execution is not None and manifest.execution.batch is not None:
             self.batch_size = manifest.execution.batch
