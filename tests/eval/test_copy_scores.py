@@ -90,6 +90,7 @@ def test_accuracy() -> None:
     table = accuracy_table(DATA, [run(GOOD, WEAK)])
     assert table.value(0, "num") == 1
     assert table.value(0, "speed_median") == pytest.approx(2.0)
+    assert table.value(0, "speed_near") == 100.0
     assert table.value(0, "bound_median") == pytest.approx(0.25)
     assert table.value(0, "within_second") == 100.0
     assert table.value(0, "is_reversed") == 100.0
