@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from adapters.precision.cpu import FULL_RANGE, adds_bytes_exactly
 from adapters.precision.sensitive import Nearness, choose_kept
-from adapters.precision.stored import store_in_half, widened
+from adapters.precision.stored import save_whole, store_in_half, widened
 
 __all__ = [
     "Feeds",
@@ -152,7 +152,7 @@ def _prepare(source: Path, work: Path) -> list[str]:
     """Simplify the network; names of the layers with constant weights, in their order."""
     from onnxruntime.quantization import quant_pre_process
 
-    onnx.save(widened(source), work / "plain.onnx")
+    save_whole(widened(source), work / "plain.onnx")
     quant_pre_process(work / "plain.onnx", work / "prepared.onnx", skip_symbolic_shape=True)
     graph = onnx.load(work / "prepared.onnx").graph
     weights = {one.name for one in graph.initializer}
@@ -203,7 +203,7 @@ def _finish(rounded: Path, target: Path, config: Int8Config) -> None:
     model = onnx.load(rounded)
     if config.takes_full_range:
         onnx.helper.set_model_props(model, {FULL_RANGE: "1"})
-    onnx.save(model, target)
+    save_whole(model, target)
     store_in_half(target)
 
 

@@ -13,11 +13,20 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-__all__ = ["Floats", "Stored", "rewrite_weights", "save_in_half", "store_in_half", "widened"]
+__all__ = [
+    "Floats",
+    "Stored",
+    "rewrite_weights",
+    "save_in_half",
+    "save_whole",
+    "store_in_half",
+    "widened",
+]
 
 SMALLEST_PACKED = 1024
 """Weights with fewer values stay float32: they are biases and norms."""
 LARGEST_HALF = 65504.0
+LARGEST_FILE = 2_000_000_000
 FLOAT = onnx.TensorProto.FLOAT
 
 Floats = NDArray[np.float32]
@@ -72,7 +81,22 @@ def rewrite_weights(
     nodes += model.graph.node
     del model.graph.node[:]
     model.graph.node.extend(nodes)
-    onnx.save(model, target)
+    save_whole(model, target)
+
+
+def save_whole(model: onnx.ModelProto, path: Path) -> None:
+    """Save a network in one file.
+
+    Raises:
+        ValueError: it has more than a protocol buffer holds.
+    """
+    num_bytes = sum(len(one.raw_data) for one in model.graph.initializer)
+    if num_bytes > LARGEST_FILE:
+        raise ValueError(
+            f"its weights take {num_bytes / 1e9:.1f} GB, and {LARGEST_FILE / 1e9:.1f} GB is the "
+            "most that can be rewritten here; export it in fp32, or for openvino"
+        )
+    onnx.save(model, path)
 
 
 def widened(path: Path) -> onnx.ModelProto:

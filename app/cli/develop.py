@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.evaluate import eval_app
-from app.cli.options import DeviceOption, EncoderOption, JsonOption, RuntimeOption
+from app.cli.options import DeviceOption, EncoderOption, JsonOption, RuntimeOption, chosen_device
 from app.cli.train_copy import train_copy_command
 from app.cli.train_devices import (
     BatchOption,
@@ -63,7 +63,7 @@ def demo(
         encoder=encoder or settings.encoder,
         index=settings.index,
         runtime=runtime or settings.runtime,
-        device=device or settings.device,
+        device=chosen_device(device),
     )
 
 

@@ -11,7 +11,14 @@ from app.cli.evaluate_classify import eval_classify
 from app.cli.evaluate_few_shot import eval_few_shot
 from app.cli.evaluate_fusion import eval_fusion
 from app.cli.evaluate_stills import eval_stills
-from app.cli.options import DeviceOption, EncoderOption, JsonOption, RuntimeOption, open_engine
+from app.cli.options import (
+    DeviceOption,
+    EncoderOption,
+    JsonOption,
+    RuntimeOption,
+    chosen_device,
+    open_engine,
+)
 
 if TYPE_CHECKING:
     from eval.table import Table
@@ -59,7 +66,7 @@ def eval_retrieval(
     loaded = load_encoder(
         encoder or settings.encoder,
         runtime=runtime or settings.runtime,
-        device=device or settings.device,
+        device=chosen_device(device),
     )
     _show(
         lambda: evaluate_retrieval(loaded, data, split=split, translations=captions_zh),

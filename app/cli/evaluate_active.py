@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.options import DeviceOption, EncoderOption, JsonOption, RuntimeOption
+from app.cli.options import DeviceOption, EncoderOption, JsonOption, RuntimeOption, chosen_device
 
 __all__ = ["eval_active"]
 
@@ -76,7 +76,7 @@ def eval_active(
     loaded = load_encoder(
         encoder or settings.encoder,
         runtime=runtime or settings.runtime,
-        device=device or settings.device,
+        device=chosen_device(device),
     )
     with stop_on_interrupt() as should_stop, shown_progress() as progress:
         table = evaluate_active(

@@ -5,7 +5,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from app.cli.options import DeviceOption, EncoderOption, JsonOption, RuntimeOption
+from app.cli.options import DeviceOption, EncoderOption, JsonOption, RuntimeOption, chosen_device
 
 __all__ = ["eval_few_shot"]
 
@@ -88,7 +88,7 @@ def eval_few_shot(
     loaded = load_encoder(
         encoder or settings.encoder,
         runtime=runtime or settings.runtime,
-        device=device or settings.device,
+        device=chosen_device(device),
     )
     with stop_on_interrupt() as should_stop, shown_progress() as progress:
         report = evaluate_few_shot(

@@ -21,6 +21,7 @@ __all__ = [
     "LibraryOption",
     "RuntimeOption",
     "SoundEncoderOption",
+    "chosen_device",
     "open_engine",
     "open_or_temporary_engine",
 ]
@@ -69,6 +70,17 @@ DeviceOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
+def chosen_device(given: Device | None) -> Device:
+    """The device that was given, else the setting's; where it is `auto`, its choice is shown."""
+    from app.cli.output import log_to_stderr
+    from app.settings import load_settings
+
+    device = given or load_settings().device
+    if device == "auto":
+        log_to_stderr()
+    return device
+
+
 def open_engine(
     *,
     library: Path | None,
@@ -93,7 +105,7 @@ def open_engine(
         index=settings.index,
         limits=settings.media_limits,
         runtime=runtime or settings.runtime,
-        device=device or settings.device,
+        device=chosen_device(device),
         create=create,
     )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.options import DeviceOption, EncoderOption, RuntimeOption
+from app.cli.options import DeviceOption, EncoderOption, RuntimeOption, chosen_device
 from app.cli.train_devices import (
     BatchOption,
     DevicesOption,
@@ -56,7 +56,7 @@ def train_copy_command(
     named: dict[str, Any] = {
         "name": encoder or settings.encoder,
         "runtime": runtime or settings.runtime,
-        "device": device or settings.device,
+        "device": chosen_device(device),
     }
     load_encoder(**named)  # a wrong name is better said before processes start
     with training_on(data):

@@ -11,12 +11,13 @@ The sums are in `adapters.precision`; here their errors become those of Scenepri
 """
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from numpy.typing import NDArray
 
+from retrieval.encoders.engine_build import build_engine
 from retrieval.encoders.manifest import Precision
 from retrieval.errors import InvalidInputError, MissingDependencyError
 
@@ -44,6 +45,7 @@ def convert(
     runtime: str,
     batches: Batches,
     batch: int | None,
+    length: int | None = None,
 ) -> tuple[str, ...]:
     """Write a network for a runtime.
 
@@ -56,6 +58,7 @@ def convert(
         runtime: what runs it.
         batches: inputs to take 8-bit ranges from, 16 items or more.
         batch: the one number of rows it takes; None for any.
+        length: most tokens of a text, which an engine is built for.
 
     Returns:
         Names of the files written; the first is the one that a session opens.
@@ -66,13 +69,12 @@ def convert(
         MissingDependencyError: what converts is not installed, or there is no GPU to build for.
     """
     _check(runtime, precision)
-    writers: Mapping[str, Callable[..., tuple[str, ...]]] = {
-        "onnxruntime": _for_onnxruntime,
-        "openvino": _for_openvino,
-        "tensorrt": _for_tensorrt,
-    }
     try:
-        return writers[runtime](network, folder, stem, kind, precision, batches, batch)
+        if runtime == "onnxruntime":
+            return _for_onnxruntime(network, folder, stem, kind, precision, batches)
+        if runtime == "openvino":
+            return _for_openvino(network, folder, stem, precision, batches)
+        return build_engine(network, folder, stem, precision=precision, batch=batch, length=length)
     except ImportError as exc:
         extra = _EXTRAS.get(exc.name or "", "export")
         raise MissingDependencyError(
@@ -104,7 +106,6 @@ def _for_onnxruntime(
     kind: Kind,
     precision: Precision,
     batches: Batches,
-    batch: int | None,
 ) -> tuple[str, ...]:
     target = folder / f"{stem}.onnx"
     if precision == "int8":
@@ -137,10 +138,8 @@ def _for_openvino(
     network: Path,
     folder: Path,
     stem: str,
-    kind: Kind,
     precision: Precision,
     batches: Batches,
-    batch: int | None,
 ) -> tuple[str, ...]:
     from adapters.precision.openvino_ir import quantize_openvino, write_openvino
 
@@ -155,17 +154,3 @@ def _for_openvino(
             half_weights=precision != "fp32",
         )
     return target.name, f"{stem}.bin"
-
-
-def _for_tensorrt(
-    network: Path,
-    folder: Path,
-    stem: str,
-    kind: Kind,
-    precision: Precision,
-    batches: Batches,
-    batch: int | None,
-) -> tuple[str, ...]:
-    from retrieval.encoders.engine_build import build_engine
-
-    return build_engine(network, folder, stem, precision=precision, batch=batch)

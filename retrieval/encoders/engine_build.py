@@ -18,12 +18,20 @@ __all__ = ["build_engine"]
 
 PROFILE_ROWS = (1, 16, 32)
 """Least, usual and most rows of a network that takes any number; encoders send at most 32."""
-PROFILE_TOKENS = (1, 16, 77)
-"""Likewise of the tokens of a text, where their number is free."""
+USUAL_TOKENS = 16
+MOST_TOKENS = 77
+"""Of a text, where nothing else is known: CLIP reads so many."""
+_CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 
 
 def build_engine(
-    network: Path, folder: Path, stem: str, *, precision: Precision, batch: int | None
+    network: Path,
+    folder: Path,
+    stem: str,
+    *,
+    precision: Precision,
+    batch: int | None,
+    length: int | None = None,
 ) -> tuple[str, ...]:
     """Build the engine of a network for this machine's GPU.
 
@@ -33,6 +41,7 @@ def build_engine(
         stem: what the names of written files begin with.
         precision: fp32, fp16 or bf16.
         batch: the one number of rows; None for 1 to 32.
+        length: most tokens of a text, where their number is free.
 
     Returns:
         Names of the files: the engine, and its key.
@@ -43,7 +52,7 @@ def build_engine(
     """
     key = key_of()
     target = folder / f"{stem}.engine.onnx"
-    _build(network, target, _options(network, target, precision, batch))
+    _build(network, target, _options(network, target, precision, batch, length))
     if not target.is_file():
         raise InvalidInputError(
             f"TensorRT built no engine for {network.name}: it cannot run this network; export for "
@@ -67,13 +76,10 @@ def _build(network: Path, target: Path, settings: dict[str, Any]) -> None:
         raise InvalidInputError(f"TensorRT cannot build {network.name}: {exc}") from exc
 
 
-_CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
-
-
 def _options(
-    network: Path, target: Path, precision: Precision, batch: int | None
+    network: Path, target: Path, precision: Precision, batch: int | None, length: int | None
 ) -> dict[str, Any]:
-    profile = _profile(network) if batch is None else {}
+    profile = _profile(network, length or MOST_TOKENS) if batch is None else {}
     return {
         "trt_fp16_enable": precision == "fp16",
         "trt_bf16_enable": precision == "bf16",
@@ -84,21 +90,21 @@ def _options(
     }
 
 
-def _profile(network: Path) -> dict[str, str]:
+def _profile(network: Path, length: int) -> dict[str, str]:
     """Shapes that the engine must take, by what is free in the inputs' shapes."""
     import onnxruntime as ort
 
     inputs = ort.InferenceSession(str(network), providers=[_CPU]).get_inputs()
+    tokens = (1, min(USUAL_TOKENS, length), length)
     names = ("trt_profile_min_shapes", "trt_profile_opt_shapes", "trt_profile_max_shapes")
     return {
-        name: ",".join(f"{one.name}:{_shape(one.shape, at)}" for one in inputs)
-        for at, name in enumerate(names)
+        name: ",".join(f"{one.name}:{_shape(one.shape, size)}" for one in inputs)
+        for name, size in zip(names, zip(PROFILE_ROWS, tokens, strict=True), strict=True)
     }
 
 
-def _shape(shape: Sequence[int | str | None], at: int) -> str:
+def _shape(shape: Sequence[int | str | None], free: tuple[int, int]) -> str:
     """`16x3x224x224`: the first free axis is of rows, another of tokens."""
-    free = (PROFILE_ROWS[at], PROFILE_TOKENS[at])
     sizes = [
         size if isinstance(size, int) else free[0 if axis == 0 else 1]
         for axis, size in enumerate(shape)

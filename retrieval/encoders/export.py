@@ -135,6 +135,7 @@ def write_export(
             runtime=execution.runtime,
             batches=batches[stem],
             batch=execution.batch if stem == "image" else None,
+            length=networks.text_tower.max_length,
         )
     _tokenizer_of(parts, networks.text_tower).save(str(folder / TOKENIZER))
     image_tower = replace(networks.image_tower, file=written["image"][0])

@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import pytest
 
+from adapters.precision import stored
 from adapters.precision.stored import store_in_half, widened
 from retrieval.encoders.runtime import load_session
 from tests.adapters.precision.tiny_networks import pictures, write_picture_network
@@ -36,3 +37,12 @@ def test_what_is_no_network(tmp_path: Path) -> None:
     (tmp_path / "bad.onnx").write_bytes(b"no network")
     with pytest.raises(ValueError, match="not an ONNX file"):
         widened(tmp_path / "bad.onnx")
+
+
+def test_more_than_one_file_holds_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_picture_network(tmp_path / "whole.onnx")
+    monkeypatch.setattr(stored, "LARGEST_FILE", 1000)
+    with pytest.raises(ValueError, match="export it in fp32, or for openvino"):
+        stored.save_in_half(path, tmp_path / "half.onnx")

@@ -127,8 +127,10 @@ def test_an_engine_is_built_and_loads(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("_gpu")
 def test_texts_are_of_any_length(tmp_path: Path) -> None:
     network = write_text_network(tmp_path / "plain.onnx")
-    build_engine(network, tmp_path, "text", precision="fp32", batch=None)
-    assert _Session.asked[0][1]["trt_profile_opt_shapes"] == "input_ids:16x16"
+    build_engine(network, tmp_path, "text", precision="fp32", batch=None, length=52)
+    settings = _Session.asked[0][1]
+    assert settings["trt_profile_opt_shapes"] == "input_ids:16x16"
+    assert settings["trt_profile_max_shapes"] == "input_ids:32x52"
 
 
 @pytest.mark.usefixtures("_gpu")
