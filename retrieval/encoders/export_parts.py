@@ -5,7 +5,7 @@ preprocessing as an encoder folder writes it, and the tokenizer as a file.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from retrieval.encoders.base import PictureTextEncoder
 from retrieval.encoders.builtin import BuiltinEncoder
+from retrieval.encoders.known import find_known
 from retrieval.encoders.manifest import ImageTower, TextTower
 from retrieval.errors import InvalidInputError
 from retrieval.types import EncoderId
@@ -63,7 +64,7 @@ class ExportParts:
         source: what a folder says that it was made from; the original, or the original's own.
         tokenizer: as the folder will hold it; cutting and padding are set later.
         bias: added to scaled cosines before a sigmoid (SigLIP); None for a softmax (CLIP).
-        licence: of the weights, where the original states it.
+        licence: of the weights, where it is known.
         networks: where there are files already; None for `TorchParts`.
     """
 
@@ -111,6 +112,10 @@ def parts_of(encoder: PictureTextEncoder) -> ExportParts:
     parts: Callable[[PictureTextEncoder], ExportParts]
     parts = getattr(import_module(module_name), function_name)
     try:
-        return parts(encoder)
+        taken = parts(encoder)
     except ValueError as exc:
         raise InvalidInputError(f"{encoder.name} cannot be exported: {exc}") from exc
+    known = find_known(encoder.name)
+    if taken.licence is None and known is not None:
+        return replace(taken, licence=known.licence)
+    return taken

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from retrieval.encoders import load_encoder
 from retrieval.encoders.export import torch_networks, write_export
 from retrieval.encoders.export_parts import TorchParts, parts_of
+from retrieval.encoders.known import KnownEncoder
 from retrieval.encoders.manifest import Execution
 from retrieval.encoders.torchvision_cure import cure_torchvision
 from retrieval.errors import InvalidInputError
@@ -141,6 +142,14 @@ def test_static_batch(tmp_path: Path, frames: list[NDArray[np.uint8]]) -> None:
     assert exported.batch_size == 4
     rows = exported.encode_images(frames)
     np.testing.assert_allclose(rows, original.encode_images(frames), atol=1e-4)
+
+
+def test_licence_of_a_well_known_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = load_encoder(f"transformers:{tiny_transformers.save_clip(tmp_path)}")
+    assert parts_of(original).licence is None
+    line = KnownEncoder(name=original.name, kind="picture-text", licence="MIT")
+    monkeypatch.setattr("retrieval.encoders.export_parts.find_known", lambda name: line)
+    assert parts_of(original).licence == "MIT"
 
 
 def test_other_tokens_than_the_originals_are_refused(tmp_path: Path) -> None:
