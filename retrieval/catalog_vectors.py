@@ -194,7 +194,7 @@ def _mismatch(
     if known.name == given.name:
         advice = f"the weights or their preprocessing changed: {change}"
     else:
-        advice = f"use {option} {known.name} here, or {change}"
+        advice = f"use {option} {known.spec or known.name} here, or {change}"
     return EncoderMismatchError(
         f"got {what} {_described(given)}, but the vectors in {library} were made by "
         f"{_described(known)}; vectors of two encoders cannot be compared; {advice}"

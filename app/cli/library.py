@@ -113,14 +113,13 @@ def _library_info(state: "LibraryInfo", *, as_json: bool) -> None:
     if as_json:
         print_json(values)
         return
-    encoder = "none yet" if state.encoder is None else f"{state.encoder.name} ({state.encoder.dim})"
     _print_pairs(
         ("Library", str(state.library)),
         ("Films", f"{state.num_videos}, {clock(state.hours * 3600)}"),
         ("Shots", f"{state.num_shots} in {state.num_scenes} scenes"),
         ("Subtitles", f"{state.num_subtitles} lines"),
-        ("Encoder", encoder),
-        *(("Kept too", _set_words(one)) for one in state.vector_sets if not one.is_used),
+        *(("Encoder" if one.is_used else "Kept too", _set_words(one)) for one in state.vector_sets),
+        *([] if state.encoder else [("Encoder", "none yet")]),
         ("Index", state.index),
         ("On disk", f"{state.size_bytes / 1e6:.1f} MB"),
     )
@@ -145,7 +144,7 @@ def films_text(count: int) -> str:
 
 
 def _set_words(one: "VectorSet") -> str:
-    """The vectors of an encoder that is not in use."""
+    """An encoder and how much the library holds of it."""
     missing = f", {films_text(one.num_missing)} not yet" if one.num_missing else ""
     held = f"{one.num_shots} shots{missing}, {one.size_bytes / 1e6:.1f} MB"
     return f"{one.encoder.name} ({one.encoder.dim}): {held}"
