@@ -21,6 +21,7 @@ _PROVIDERS: dict[Provided, str] = {
     "tensorrt": "TensorrtExecutionProvider",
 }
 _NOT_LOADED = "its libraries or the driver could not be loaded"
+_NAMES: dict[Provided, str] = {"cpu": "the CPU", "cuda": "CUDA", "tensorrt": "TensorRT"}
 _EXTRAS = {"cuda": "gpu", "tensorrt": "tensorrt"}
 
 
@@ -64,9 +65,8 @@ def open_session(
 
 def check_offered(device: Provided) -> None:
     """Raise MissingDependencyError where this ONNX Runtime has no provider for the device."""
-    offered = ort.get_available_providers()
-    if _PROVIDERS[device] not in offered:
-        raise _missing(device, f"this ONNX Runtime offers only {', '.join(offered)}")
+    if _PROVIDERS[device] not in ort.get_available_providers():
+        raise _missing(device, f"the installed ONNX Runtime is built without {_NAMES[device]}")
 
 
 def _auto(source: str | bytes, options: RuntimeOptions) -> ort.InferenceSession:
