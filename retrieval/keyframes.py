@@ -1,7 +1,7 @@
 """The keyframes of a film's shots once more: as the library keeps them, or decoded from the film.
 
-What is kept is a JPEG of at most `MAX_SIDE` pixels. For an encoder that sees no more of a picture
-than that it serves as well as the film; for others the film is opened at the keyframes' times.
+What is kept is a JPEG of at most `MAX_SIDE` pixels. It stands in for a film that is missing where
+an encoder sees no more of a picture than that, yet is not the same: JPEG shows in the embedding.
 """
 
 import io
@@ -28,10 +28,10 @@ _TOLERANCE_SECONDS = 1e-3
 
 
 def are_kept_large(catalog: Catalog, shots: Sequence[Shot], *, side: int | None) -> bool:
-    """Whether kept keyframes show an encoder as much as the film would.
+    """Whether kept keyframes have as many pixels as an encoder would see of the film.
 
-    They do where they were not shrunk, or where their shorter side has all that it sees. All of a
-    film have one size, so the first is looked at.
+    They have where they were not shrunk, or where their shorter side has all that it sees. All of
+    a film have one size, so the first is looked at.
 
     Args:
         catalog: The library.

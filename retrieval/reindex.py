@@ -102,8 +102,8 @@ def reindex(
         encoder: The new one.
         catalog: The library.
         limits: Bounds on media files; None for the defaults.
-        source: What the encoder is shown; None for kept keyframes where they are as good as the
-            film, else the film.
+        source: What the encoder is shown; None for the film, and where that is missing for the
+            kept keyframes, if they are large enough.
         switch: Use the new vectors at the end; False leaves them beside, to compare first.
         without_missing: Use them also where films are missing: their shots stay listed, and no
             search by picture finds them.
@@ -222,22 +222,23 @@ class _Run:
             try:
                 vectors = self._embed(video, shots, source)
             except (MediaError, NotFoundError) as exc:
-                reason = str(exc)
+                reason = reason or str(exc)
                 continue
             except OSError as exc:
-                reason = f"it cannot be read: {exc.strerror or exc}"
+                reason = reason or f"it cannot be read: {exc.strerror or exc}"
                 continue
             self._store(shots, vectors, source)
             self.pace.read_seconds += video.duration_seconds
             return
         self.missing[video.video_id] = MissingFilm(video, reason)
 
-    def _sources(self, shots: Sequence[Shot]) -> tuple[Source, ...]:
-        """What to look at, in turn."""
-        if self.source is not None:
-            return (self.source,)
-        is_kept = are_kept_large(self.catalog, shots, side=self.encoder.picture_side)
-        return ("keyframes", "films") if is_kept else ("films",)
+    def _sources(self, shots: Sequence[Shot]) -> Iterator[Source]:
+        """What to look at, in turn: what ingest sees comes first, it is worth some time."""
+        yield self.source or "films"
+        if self.source is None and are_kept_large(
+            self.catalog, shots, side=self.encoder.picture_side
+        ):
+            yield "keyframes"
 
     def _embed(self, video: Video, shots: Sequence[Shot], source: Source) -> FloatArray:
         """(N, D) embeddings of the shots' keyframes, as ingest would make them."""

@@ -28,8 +28,8 @@ def reindex(
         Literal["keyframes", "films"] | None,
         typer.Option(
             "--from",
-            help="Show it the keyframes that the library keeps, or the films.",
-            show_default="keyframes where they are as good as the film",
+            help="Show it the films, or the small keyframes that the library keeps.",
+            show_default="films; keyframes of a missing one, if large enough",
         ),
     ] = None,
     switch: Annotated[

@@ -162,22 +162,28 @@ class TestMissing:
         assert engine.info().vector_sets[0].num_from_keyframes == 2
 
 
-def test_kept_keyframes_that_are_damaged_are_made_up_for_by_the_film(
-    engine: Engine, folder: Path
+def test_kept_keyframes_stand_in_for_a_missing_film_where_they_are_large_enough(
+    engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    colours = engine.video("colours.mp4")
-    with engine.catalog._transaction() as (connection, _):
-        connection.execute(
-            "UPDATE thumbnails SET jpeg = x'ffd8ff00' WHERE shot_id = ?",
-            (engine.shots(colours.video_id)[-1].shot_id,),
-        )
-    small = FakeEncoder("fake:small/v1")
-    small.picture_side = 8
-    assert engine.reindex(small).sources == {"films": 1, "keyframes": 1}
+    monkeypatch.setattr("retrieval.keyframes.MAX_SIDE", 1)  # as if they had been shrunk
+    sharp, coarse = FakeEncoder("fake:sharp/v1"), FakeEncoder("fake:coarse/v1")
+    sharp.picture_side, coarse.picture_side = 10_000, 8
     (folder / "colours.mp4").unlink()
-    other = FakeEncoder("fake:smaller/v1")
-    (one,) = engine.reindex(other, source="keyframes").missing
-    assert one.reason == "the kept keyframe of shot 2 cannot be decoded"
+    missing = engine.reindex(sharp, switch=False)
+    assert missing.sources == {"films": 1}
+    assert missing.missing[0].reason == f"it is not at {folder / 'colours.mp4'}"
+    assert engine.reindex(coarse, switch=False).sources == {"films": 1, "keyframes": 1}
+
+
+def test_a_damaged_keyframe_stands_for_nothing(engine: Engine, folder: Path) -> None:
+    (folder / "colours.mp4").unlink()
+    last = engine.shots(engine.video("colours.mp4").video_id)[-1].shot_id
+    with engine.catalog._transaction() as (connection, _):
+        connection.execute("UPDATE thumbnails SET jpeg = x'ffd8ff00' WHERE shot_id = ?", (last,))
+    (gone,) = engine.reindex(OTHER).missing
+    assert gone.reason.startswith("it is not at")  # what a person can mend
+    (gone,) = engine.reindex(OTHER, source="keyframes").missing
+    assert gone.reason == "the kept keyframe of shot 2 cannot be decoded"
 
 
 def test_it_stops_between_films_and_goes_on(pictured: Catalog) -> None:
