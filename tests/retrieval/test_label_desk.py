@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from retrieval.catalog_sets import SetRow
 from retrieval.engine import Engine
-from retrieval.errors import InvalidInputError, NotFoundError
+from retrieval.errors import EncoderMismatchError, InvalidInputError, NotFoundError
 from retrieval.label_types import Label
 from retrieval.teach import shot_targets
 from retrieval.types import Segment
@@ -67,6 +68,29 @@ def test_an_adapter_says_what_is_in_doubt(engine: Engine) -> None:
     order = places(engine, adapter="mine")
     assert order.index(("one.mp4", 4)) < order.index(("two.mp4", 0))  # blue is neither; red is red
     assert queue.shots[0].doubt >= queue.shots[-1].doubt
+
+
+def test_the_queue_follows_a_change_of_encoder(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, name in ((0, "red"), (1, "green"), (2, "red")):
+        label(engine, "one", number, name)
+    engine.teach("mine", "hue", adapter=FAST)
+    before = engine.label_desk.queue("hue")
+    turned = FakeEncoder("fake:turned/v1")
+    monkeypatch.setattr("retrieval.encoders.load_encoder", lambda name, **_: turned)
+    for video in engine.videos():
+        ids, vectors = engine.catalog.shot_vectors(engine.encoder.id, video.video_id)
+        row = SetRow(video.video_id, int(ids[0]), vectors[:, ::-1], [0], "films")
+        engine.catalog.add_to_set(turned.id, row)
+    engine.catalog.use_set(turned.id)  # no shot came or went
+    after = engine.label_desk.queue("hue")
+    assert after.num_open == before.num_open
+    assert {item.scores[0].score for item in after.shots} == {0.5}  # words fit nothing now
+    assert {item.scores[0].score for item in before.shots} != {0.5}
+    assert engine.label_desk.newest_adapter("hue") is None
+    with pytest.raises(EncoderMismatchError, match="sceneprint teach mine --group hue"):
+        engine.label_desk.queue("hue", adapter="mine/1")
 
 
 def test_what_was_learned_meanwhile_counts_at_once(engine: Engine) -> None:
