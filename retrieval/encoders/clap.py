@@ -19,6 +19,7 @@ from retrieval.encoders.torch_weights import (
     features,
     first_line,
     hash_tensors,
+    refuse_lost_tensors,
 )
 from retrieval.errors import InvalidInputError, MissingDependencyError
 from retrieval.types import FloatArray
@@ -94,7 +95,11 @@ def load(rest: str, *, runtime: str, options: RuntimeOptions) -> ClapEncoder:
     folder = model_folder(rest, name=f"clap:{rest}")
     try:
         with load_offline():
-            model = ClapModel.from_pretrained(folder, use_safetensors=True)
+            loaded: Any = ClapModel.from_pretrained(
+                folder, use_safetensors=True, output_loading_info=True
+            )
+            model, report = loaded
+            refuse_lost_tensors(report)
             processor = ClapProcessor.from_pretrained(folder)
     except Exception as exc:  # transformers raises many unrelated classes
         raise InvalidInputError(

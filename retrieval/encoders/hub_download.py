@@ -252,7 +252,4 @@ def _explain(exc: Exception, source: HubSource, advice: str) -> str:
         )
     is_forbidden = constants.is_offline_mode()
     reason = "HF_HUB_OFFLINE forbids it" if is_forbidden else first_line(exc)
-    return (
-        f"{source.repository} cannot be fetched from {constants.ENDPOINT} ({reason}), and what is "
-        f"needed of it is not on this machine; {advice}"
-    )
+    return f"{source.repository} cannot be fetched from {constants.ENDPOINT} ({reason}); {advice}"

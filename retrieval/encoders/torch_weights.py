@@ -5,7 +5,7 @@ torch is imported inside the functions: only who asks for such a family needs it
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -23,6 +23,7 @@ __all__ = [
     "features",
     "first_line",
     "hash_tensors",
+    "refuse_lost_tensors",
     "unfilled_weights",
 ]
 
@@ -96,6 +97,20 @@ def hash_tensors(model: Any, digest: Any) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return str(digest.hexdigest())
+
+
+def refuse_lost_tensors(report: Mapping[str, Any]) -> None:
+    """Refuse weights that lack tensors of the network: transformers fills them at random.
+
+    Args:
+        report: the `output_loading_info` of `from_pretrained`.
+
+    Raises:
+        ValueError: some are missing or of another shape.
+    """
+    lost = sorted([*report["missing_keys"], *map(str, report["mismatched_keys"])])
+    if lost:
+        raise ValueError(f"its weights lack {len(lost)} tensors of the network, first {lost[0]}")
 
 
 def describe_tokenizer(tokenizer: Any) -> str:

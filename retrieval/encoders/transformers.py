@@ -27,6 +27,7 @@ from retrieval.encoders.torch_weights import (
     features,
     first_line,
     hash_tensors,
+    refuse_lost_tensors,
 )
 from retrieval.errors import InvalidInputError, MissingDependencyError
 from retrieval.types import FloatArray
@@ -168,9 +169,7 @@ def _read(source: str) -> tuple[Any, Any, Any]:
         trust_remote_code=False,
         output_loading_info=True,
     )
-    lost = sorted([*report["missing_keys"], *map(str, report["mismatched_keys"])])
-    if lost:  # transformers would fill them with random numbers
-        raise ValueError(f"its weights lack {len(lost)} tensors of the network, first {lost[0]}")
+    refuse_lost_tensors(report)
     processors: Any = (AutoImageProcessor, AutoTokenizer)  # transformers does not type them
     image_processor, tokenizer = (
         kind.from_pretrained(source, trust_remote_code=False) for kind in processors

@@ -65,7 +65,7 @@ def fake_hub(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[FakeHub]
 
     fake = FakeHub(cache=folder / "hub")
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(fake))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     fake.url = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setattr(constants, "ENDPOINT", fake.url)
     template = fake.url + "/{repo_id}/resolve/{revision}/{filename}"

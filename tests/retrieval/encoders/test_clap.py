@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,17 @@ def test_a_long_sound_is_its_middle(checkpoint: Path) -> None:
 def test_folder_that_holds_no_clap(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="give a folder of a CLAP checkpoint"):
         load_sound_encoder(f"clap:{tmp_path}")
+
+
+def test_weights_that_lack_tensors_are_not_filled_up(checkpoint: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = shutil.copytree(checkpoint, tmp_path / "clap")
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["text_projection.linear1.weight"]
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InvalidInputError, match=r"lack 1 tensors.*text_projection"):
+        load_sound_encoder(f"clap:{folder}")
 
 
 def test_what_is_not_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
