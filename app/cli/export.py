@@ -82,6 +82,7 @@ def export(
     from eval.export_gate import Floors
     from eval.export_run import copy_encoder, export_encoder
     from retrieval.encoders import load_encoder
+    from retrieval.encoders.convert import check_convertible
     from retrieval.encoders.manifest import Execution
     from retrieval.errors import InvalidInputError
 
@@ -101,6 +102,7 @@ def export(
             batch=_batch_of(batch or DYNAMIC),
         )
         check_replaceable(out)
+        check_convertible(execution.runtime, execution.precision)
         material = _material(pictures, home, calibrates=precision == "int8")
         _report("load", 0, 1)
         exported = export_encoder(

@@ -18,10 +18,11 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from retrieval.encoders.engine_build import build_engine
+from retrieval.encoders.engine_key import key_of
 from retrieval.encoders.manifest import Precision
 from retrieval.errors import InvalidInputError, MissingDependencyError
 
-__all__ = ["PRECISIONS", "convert"]
+__all__ = ["PRECISIONS", "check_convertible", "convert"]
 
 PRECISIONS: Mapping[str, tuple[Precision, ...]] = {
     "onnxruntime": ("fp32", "fp16", "int8"),
@@ -68,7 +69,7 @@ def convert(
             network cannot be converted.
         MissingDependencyError: what converts is not installed, or there is no GPU to build for.
     """
-    _check(runtime, precision)
+    check_convertible(runtime, precision)
     try:
         if runtime == "onnxruntime":
             return _for_onnxruntime(network, folder, stem, kind, precision, batches)
@@ -85,7 +86,13 @@ def convert(
         raise InvalidInputError(f"the {kind} network cannot be converted: {exc}") from exc
 
 
-def _check(runtime: str, precision: str) -> None:
+def check_convertible(runtime: str, precision: str) -> None:
+    """Refuse what cannot be made here, before minutes are spent on the network.
+
+    Raises:
+        InvalidInputError: the runtime has no such precision.
+        MissingDependencyError: engines are to be built, and there is no GPU or TensorRT.
+    """
     if runtime not in PRECISIONS:
         raise InvalidInputError(
             f"got {runtime = } for an export, expected one of {', '.join(sorted(PRECISIONS))}"
@@ -97,6 +104,8 @@ def _check(runtime: str, precision: str) -> None:
             f"got {precision = } for runtime {runtime}, expected one of "
             f"{', '.join(PRECISIONS[runtime])}{others}"
         )
+    if runtime == "tensorrt":
+        key_of()
 
 
 def _for_onnxruntime(
