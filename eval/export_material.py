@@ -31,7 +31,6 @@ MAX_TEXTS = 60
 MADE_TEXTS = 40
 MAX_PIXELS = 50_000_000
 LEAST_MEASURED, LEAST_CALIBRATED = 12, 16
-CALIBRATED = f", {LEAST_CALIBRATED} others to calibrate on"
 
 ODD_TEXTS = (
     *("a", "…", "?!", "🚲🚲 两辆自行车", "It’s “quoted” — and ﬁne", "Ｆｕｌｌ　ｗｉｄｔｈ，中文。"),
@@ -54,11 +53,11 @@ class Material:
     def __post_init__(self) -> None:
         calibrated = len(self.calibration_pictures)
         if len(self.pictures) < LEAST_MEASURED or 0 < calibrated < LEAST_CALIBRATED:
-            wanted = (LEAST_MEASURED + LEAST_CALIBRATED) if calibrated else LEAST_MEASURED
+            wanted = f"{2 * LEAST_CALIBRATED}, half of them to calibrate on"
             raise InvalidInputError(
-                f"got {len(self.pictures) + calibrated} pictures, expected at least {wanted} "
-                f"({LEAST_MEASURED} to measure on{CALIBRATED if calibrated else ''}), hundreds are "
-                "better: give --pictures DIR, or a --library with more shots"
+                f"got {len(self.pictures) + calibrated} pictures, expected at least "
+                f"{wanted if calibrated else LEAST_MEASURED}; hundreds are better: give "
+                "--pictures DIR, or a --library with more shots"
             )
 
 

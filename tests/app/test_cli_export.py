@@ -114,7 +114,7 @@ def test_ctrl_c_leaves_nothing(
         (["--pictures", "PICTURES", "--batch", "many"], "expected 1 to 1024, or dynamic"),
         (["--pictures", "PICTURES", "--batch", "0"], "expected 1 to 1024"),
         (["--pictures", "absent", "--precision", "bf16"], "bf16 goes with openvino, tensorrt"),
-        (["--pictures", "PICTURES", "--precision", "int8"], "expected at least 28"),
+        (["--pictures", "PICTURES", "--precision", "int8"], "expected at least 32"),
         (["--pictures", "PICTURES", "--out", "PICTURES"], "is there and no encoder folder"),
         (["--pictures", "PICTURES", "NAME=builtin"], "was not written by `sceneprint export`"),
     ],
