@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from retrieval.catalog import Catalog, VideoRecord
 from retrieval.errors import (
@@ -56,6 +56,7 @@ __all__ = ["ingest"]
 
 logger = logging.getLogger(__name__)
 
+Loaded = TypeVar("Loaded")
 Status = Literal["added", "unchanged", "moved", "replaced", "skipped", "failed"]
 MAX_AT_ONCE = 64
 STOPPING = (CatalogError, EncoderMismatchError, MissingDependencyError, OperationCancelled)
@@ -213,6 +214,8 @@ class _Run:
             return work()
         except STOPPING:
             raise
+        except _LoadError as exc:  # no fault of any file
+            raise exc.reason from exc
         except SceneprintError as exc:
             self._add(file, "failed", reason=str(exc))
         except OSError as exc:
@@ -283,7 +286,7 @@ class _Run:
         self._add(file, told, known, reason=done)
 
     def _record(self, task: FileTask, video_id: str) -> VideoRecord:
-        encoder, copy_encoder = self.load_encoder(), self.load_copy_encoder()
+        encoder, copy_encoder = _loaded(self.load_encoder), _loaded(self.load_copy_encoder)
         self.catalog.shot_vectors(encoder.id, video_id)  # refuses another encoder before the work
         self.catalog.frames(copy_encoder.id, video_id)
         sound_encoder = self._sound_encoder(task.info)
@@ -321,7 +324,7 @@ class _Run:
         """The sound encoder, where there is sound for it."""
         if self.load_sound_encoder is None or info.audio_codec is None:
             return None
-        return self.load_sound_encoder()
+        return _loaded(self.load_sound_encoder)
 
     def _video(self, video_id: str) -> Video | None:
         try:
@@ -355,6 +358,21 @@ class _Run:
                 wall_seconds=wall_seconds,
             )
         )
+
+
+class _LoadError(Exception):
+    """An encoder cannot be loaded; the reason is for whoever asked for it."""
+
+    def __init__(self, reason: SceneprintError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+def _loaded(load: Callable[[], Loaded]) -> Loaded:
+    try:
+        return load()
+    except SceneprintError as exc:
+        raise _LoadError(exc) from exc
 
 
 def _refuse_changed(task: FileTask) -> None:

@@ -394,6 +394,17 @@ def test_a_surprise_in_one_file_is_its_outcome(
     assert "ZeroDivisionError" in (summary.outcomes[0].reason or "")
 
 
+def test_an_encoder_that_cannot_be_loaded_is_no_fault_of_a_file(
+    library: Library, folder: Path
+) -> None:
+    def load() -> Any:
+        raise InvalidInputError("no such checkpoint")
+
+    with pytest.raises(InvalidInputError, match="no such checkpoint"):
+        library.ingest(folder, load_encoder=load)
+    assert library.catalog.videos() == []
+
+
 def test_a_file_that_grows_is_not_stored(
     library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -507,11 +518,13 @@ def test_an_error_that_concerns_all_files_ends_those_beside_it(
     library: Library, folder: Path, made_film: films.Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copy(made_film.path, folder / "made.mp4")
-    has_ended = threading.Event()
+    has_begun, has_ended = threading.Event(), threading.Event()
 
     def wait_or_fail(path: Path, *, should_stop: Any, **_: Any) -> Any:
         if path.name == "colours.mp4":
+            assert has_begun.wait(30)
             raise CatalogError("the disk is full")
+        has_begun.set()
         while not should_stop():
             time.sleep(0.01)
         has_ended.set()
