@@ -210,14 +210,18 @@ def _methods(
 ) -> list[LabelMethod]:
     """What `teach` would make first, then pictures alone, then the baselines."""
     names = dict.fromkeys((adapter, *BASELINES))
-    alone: list[LabelMethod] = [FewShotMethod(name, shots, group) for name in names]
+    alone: list[LabelMethod] = [
+        FewShotMethod(name, shots, group, rows.film_names) for name in names
+    ]
     pictures = ModalityRows.of(rows.embeddings)
-    whole = LessonShots({"picture": pictures, **rows.rows}, rows.targets, rows.film_names)
+    films = rows.film_names
+    whole = LessonShots({"picture": pictures, **rows.rows}, rows.targets, films, films)
     kept = whole.learned_modalities()
     if kept == ("picture",):
         return alone
-    fused = fusion_shots(whole.only(kept), Senses(encoder, encoder, None), group)
-    return [FusedMethod(DEFAULT_FUSION, fused, group), *alone]
+    whole = whole.only(kept)
+    fused = fusion_shots(whole, Senses(encoder, encoder, None), group)
+    return [FusedMethod(DEFAULT_FUSION, fused, group, whole.films), *alone]
 
 
 def _held_out(

@@ -182,7 +182,7 @@ def measure_fusion(
         folds = list(_folds(shots, films, num_folds, num_shots, seed))
         for fold, (train, test) in enumerate(folds, start=1):
             _tell(progress, should_stop, f"seed {seed + 1}", fold, num_folds, "folds")
-            tally.add(shots.subset(train), test, few_shot=few_shot, seed=seed)
+            tally.add(train, test, films[train], few_shot=few_shot, seed=seed)
         tally.end_seed()
     return FusionReport(_accuracy_table(title, tally, num_seeds, num_folds), _doubt_table(tally))
 
@@ -216,9 +216,16 @@ class _Tally:
         self._sure = {view: np.full(number, UNSURE) for view in self.views}
 
     def add(
-        self, learned: FusionShots, test: NDArray[np.int64], *, few_shot: str | None, seed: int
+        self,
+        train: NDArray[np.int64],
+        test: NDArray[np.int64],
+        films: NDArray[np.int64],
+        *,
+        few_shot: str | None,
+        seed: int,
     ) -> None:
-        """Fit everything to some shots and score the test rows."""
+        """Fit everything to the training rows, of these films, and score the test rows."""
+        learned = self.shots.subset(train)
         held = take_rows(self.shots.rows, test)
         seen = {view: with_only(held, left) for view, left in self.views.items()}
         for row in self.rows:
@@ -230,7 +237,7 @@ class _Tally:
             for view, rows in seen.items():
                 answers = fitted.logits(rows).argmax(axis=1)
                 self._right[row.label, view][test] = answers == self.truth[test]
-        classifier = _trained(learned)
+        classifier = _trained(learned, films)
         for view, rows in seen.items():
             told = classifier.answer(rows, num_examples=1)
             self._shares[view][test], self._sure[view][test] = told.shares, told.sure
@@ -278,13 +285,14 @@ def _folds(
         yield np.sort(np.concatenate(drawn)), np.flatnonzero(fold_of[films] == fold)
 
 
-def _trained(shots: FusionShots) -> FusedClassifier:
+def _trained(shots: FusionShots, films: NDArray[np.int64]) -> FusedClassifier:
     return train_fused_classifier(
         shots,
         group=GROUP.name,
         classes=[str(number) for number in range(shots.num_classes)],
         example_ids=[str(row) for row in range(len(shots))],
         encoders=dict.fromkeys(shots.modalities, ("measured", "")),
+        sources=[str(film) for film in films],
     )
 
 

@@ -44,6 +44,7 @@ class FewShotMethod:
     name: str
     shots: Shots
     group: LabelledGroup
+    films: tuple[str, ...]
 
     def shares(self, train: Places, test: Places) -> FloatArray:
         """See `LabelMethod`."""
@@ -55,6 +56,7 @@ class FewShotMethod:
             encoder_name="measured",
             encoder_hash="",
             adapter=self.name,
+            sources=[self.films[row] for row in train],
         )
         return classifier.answer(self.shots.embeddings[test]).shares
 
@@ -71,6 +73,7 @@ class FusedMethod:
     fusion: str
     shots: FusionShots
     group: LabelledGroup
+    films: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -86,6 +89,7 @@ class FusedMethod:
             example_ids=_ids(train),
             encoders=dict.fromkeys(self.shots.modalities, ("measured", "")),
             fusion=self.fusion,
+            sources=[self.films[row] for row in train],
         )
         return classifier.answer(take_rows(self.shots.rows, test)).shares
 

@@ -54,11 +54,13 @@ class LessonShots:
         rows: the modalities of N shots.
         targets: (N, C) float32, 0 or 1.
         ids: N names, as film and seconds.
+        films: N names of the films they are of.
     """
 
     rows: dict[str, ModalityRows]
     targets: FloatArray
     ids: tuple[str, ...]
+    films: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -68,7 +70,8 @@ class LessonShots:
         rows = {name: self.rows[name] for name in modalities if name in self.rows}
         places = np.flatnonzero(presence(rows).any(axis=1)) if rows else np.arange(0)
         ids = tuple(self.ids[place] for place in places)
-        return LessonShots(take_rows(rows, places), self.targets[places], ids)
+        films = tuple(self.films[place] for place in places)
+        return LessonShots(take_rows(rows, places), self.targets[places], ids, films)
 
     def learned_modalities(self) -> tuple[str, ...]:
         """Those that enough of the shots have; pictures always count."""
@@ -196,6 +199,7 @@ def _gathered(
     films: list[dict[str, ModalityRows]] = []
     targets: list[FloatArray] = []
     ids: list[str] = []
+    film_of: list[str] = []
     for video in catalog.videos():
         own = [label for label in labels if label.video_id == video.video_id]
         shots = catalog.shots(video.video_id) if own else []
@@ -205,8 +209,10 @@ def _gathered(
         rows = film_rows(catalog, senses, video.video_id, modalities)
         films.append(take_rows(rows, [place for place, _ in chosen]))
         targets += [target for _, target in chosen]
+        film_of += [video.video_id] * len(chosen)
         ids += [
             f"{video.path.name} {shots[place].segment.start_seconds:.1f} s" for place, _ in chosen
         ]
     shape = (len(ids), len(group.classes))
-    return LessonShots(joined_rows(films), np.array(targets, np.float32).reshape(shape), tuple(ids))
+    marks = np.array(targets, np.float32).reshape(shape)
+    return LessonShots(joined_rows(films), marks, tuple(ids), tuple(film_of))

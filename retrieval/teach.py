@@ -161,6 +161,7 @@ def _of_pictures(
         encoder_hash=senses.picture.hash,
         adapter=adapter,
         error_rate=error_rate,
+        sources=shots.films,
     )
 
 
@@ -181,6 +182,7 @@ def _fused(
         fusion=fusion,
         few_shot=adapter,
         error_rate=error_rate,
+        sources=shots.films,
     )
 
 

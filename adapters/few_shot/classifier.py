@@ -112,15 +112,18 @@ def train_classifier(
     encoder_hash: str,
     adapter: str = DEFAULT_ADAPTER,
     error_rate: float = 0.1,
+    sources: Sequence[str] | None = None,
     seed: int = 0,
 ) -> FewShotClassifier:
     """Fit an adapter to all shots, and learn from cross-fits of it how sure it may be.
+
+    `sources` names the film of each shot; see `stratified_folds`.
 
     Raises:
         ValueError: an unknown adapter, one shot alone, or arguments that do not fit.
     """
     kind = adapter_class(adapter)
-    held = cross_fitted_logits(kind, shots, seed=seed)
+    held = cross_fitted_logits(kind, shots, sources=sources, seed=seed)
     temperature = fit_temperature(held, shots.targets, is_exclusive=shots.is_exclusive)
     shares = probabilities(
         np.asarray(held / temperature, np.float32), is_exclusive=shots.is_exclusive

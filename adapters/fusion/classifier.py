@@ -167,15 +167,18 @@ def train_fused_classifier(
     fusion: str = DEFAULT_FUSION,
     few_shot: str | None = None,
     error_rate: float = 0.1,
+    sources: Sequence[str] | None = None,
     seed: int = 0,
 ) -> FusedClassifier:
     """Fit a fusion method to all shots, and learn from cross-fits of it how sure it may be.
+
+    `sources` names the film of each shot; see `stratified_folds`.
 
     Raises:
         ValueError: an unknown method, one shot alone, or arguments that do not fit.
     """
     kind = fusion_class(fusion)
-    held = _cross_fitted(kind, shots, few_shot, seed)
+    held = _cross_fitted(kind, shots, few_shot, sources, seed)
     doubts = _doubts(held, shots, error_rate)
     return FusedClassifier(
         adapter=kind.fit(shots, few_shot=few_shot, seed=seed),
@@ -219,7 +222,11 @@ def _kept(row: Sequence[bool], names: Kept) -> Kept:
 
 
 def _cross_fitted(
-    kind: type[FusionAdapter], shots: FusionShots, few_shot: str | None, seed: int
+    kind: type[FusionAdapter],
+    shots: FusionShots,
+    few_shot: str | None,
+    sources: Sequence[str] | None,
+    seed: int,
 ) -> dict[Kept, FloatArray]:
     """For each set of modalities, (N, C) logits of rows that the judge did not see.
 
@@ -227,7 +234,7 @@ def _cross_fitted(
     """
     if len(shots) < 2:
         raise ValueError("got one shot, expected at least 2 to learn from one and score the other")
-    folds = stratified_folds(shots.targets, seed=seed)
+    folds = stratified_folds(shots.targets, sources=sources, seed=seed)
     held = {kept: np.zeros_like(shots.targets) for kept in subsets(shots.modalities)}
     for fold in np.unique(folds):
         is_out = folds == fold

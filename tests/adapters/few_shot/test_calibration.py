@@ -17,6 +17,25 @@ def test_folds_spread_each_class() -> None:
     assert len(np.unique(stratified_folds(targets[[0, 10, 15]]))) == 3
 
 
+def test_shots_of_one_film_are_judged_together() -> None:
+    targets = np.eye(2, dtype=np.float32)[np.tile([0, 0, 1, 1], 8)]
+    films = np.repeat([f"film {number}" for number in range(8)], 4)
+    folds = stratified_folds(targets, sources=films.tolist())
+    for film in np.unique(films):
+        assert len(np.unique(folds[films == film])) == 1
+    assert len(np.unique(folds)) == 5
+    for one in range(2):
+        counts = np.bincount(folds[targets[:, one] > 0])
+        assert counts.max() - counts.min() <= 2  # a film has two of each class
+
+
+def test_a_class_of_one_film_is_spread_over_the_folds() -> None:
+    targets = np.eye(2, dtype=np.float32)[[0, 0, 0, 0, 1, 1, 1, 1]]
+    films = ["a", "a", "b", "b", "c", "c", "c", "c"]
+    spread = stratified_folds(targets, sources=films)
+    assert spread.tolist() == stratified_folds(targets).tolist()
+
+
 def test_no_row_is_scored_by_an_adapter_that_saw_it() -> None:
     """A 1-NN would be certain of each row it saw: on noise it must be at chance."""
     shots = made_shots()
