@@ -194,17 +194,24 @@ def without_network() -> Iterator[None]:
 
 @contextmanager
 def load_offline() -> Iterator[None]:
-    """As `without_network`, and without the progress bars and notes that transformers prints."""
+    """As `without_network`, and without the progress bars and questions of transformers.
+
+    It would ask on a terminal whether code of a checkpoint may run; with no time it refuses.
+    """
+    from transformers import dynamic_module_utils
     from transformers.utils import logging as transformers_logging
 
     chatter: Any = transformers_logging  # transformers does not type it
     level, had_bars = chatter.get_verbosity(), chatter.is_progress_bar_enabled()
+    seconds_to_answer = dynamic_module_utils.TIME_OUT_REMOTE_CODE
     with without_network():
         chatter.set_verbosity_error()
         chatter.disable_progress_bar()
+        dynamic_module_utils.TIME_OUT_REMOTE_CODE = 0
         try:
             yield
         finally:
+            dynamic_module_utils.TIME_OUT_REMOTE_CODE = seconds_to_answer
             chatter.set_verbosity(level)
             if had_bars:
                 chatter.enable_progress_bar()

@@ -17,6 +17,8 @@ __all__ = ["OpenClipSource", "needed_files", "parse_source", "text_config"]
 
 _WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _CONFIG = "open_clip_config.json"
+_TOKENIZER_OPTIONS = frozenset(("clean", "language", "reduction_mask", "strip_sep_token"))
+"""What a configuration may set; `trust_remote_code` would run code of the checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -111,9 +113,24 @@ def needed_files(open_clip: Any, source: OpenClipSource) -> tuple[HubSource, ...
 
 
 def text_config(open_clip: Any, source: OpenClipSource) -> dict[str, Any]:
-    """The text side of the architecture; empty while its configuration is not here."""
+    """The text side of the architecture; empty while its configuration is not here.
+
+    Raises:
+        InvalidInputError: it gives its tokenizer an option that might run code.
+    """
     if source.folder is None and source.repository is None:
         return dict(open_clip.get_model_config(source.architecture)["text_cfg"])
+    text = _read_text_config(source)
+    odd = set(text.get("tokenizer_kwargs") or {}) - _TOKENIZER_OPTIONS
+    if odd:
+        raise InvalidInputError(
+            f"got {', '.join(sorted(odd))} for the tokenizer of {source.architecture}, expected "
+            f"only {', '.join(sorted(_TOKENIZER_OPTIONS))}; mend its {_CONFIG}"
+        )
+    return text
+
+
+def _read_text_config(source: OpenClipSource) -> dict[str, Any]:
     folder = source.folder or cached_folder(HubSource(str(source.repository), (_CONFIG,)))
     try:
         read = json.loads((folder / _CONFIG).read_text(encoding="utf-8")) if folder else {}

@@ -132,8 +132,9 @@ def load(rest: str, *, runtime: str, options: RuntimeOptions) -> TransformersEnc
         raise
     except Exception as exc:  # transformers and safetensors raise many unrelated classes
         raise InvalidInputError(
-            f"{name} cannot be loaded: {first_line(exc)}; give a folder with config.json, "
-            "safetensors, preprocessor_config.json and a tokenizer of a CLIP-like model"
+            f"{name} cannot be loaded: {first_line(exc)}; give a CLIP-like model with config.json, "
+            "safetensors, preprocessor_config.json and a tokenizer, and see whether it is whole: "
+            f"sceneprint encoders verify {name}"
         ) from exc
     return TransformersEncoder(full_name("transformers", rest), *parts, device=device)
 

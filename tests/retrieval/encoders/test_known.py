@@ -1,9 +1,11 @@
+import sys
+
 import pytest
 
-from retrieval.encoders.inventory import kind_of
+from retrieval.encoders.inventory import download, kind_of, list_encoders
 from retrieval.encoders.known import find_known, known_encoders
 from retrieval.encoders.registry import SOUND_FAMILIES, TEXT_FAMILIES, hub_sources
-from retrieval.errors import InvalidInputError
+from retrieval.errors import InvalidInputError, MissingDependencyError
 
 
 def test_names_are_of_known_families_and_once() -> None:
@@ -47,3 +49,12 @@ def test_kind_of_a_name(name: str, kind: str) -> None:
 def test_kind_of_no_family() -> None:
     with pytest.raises(InvalidInputError, match="unknown family"):
         kind_of("nope:x")
+
+
+def test_listing_without_the_package_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    here = {one.known.name: one.is_here for one in list_encoders()}
+    assert here["builtin"] is True
+    assert set(here.values()) == {True, None}
+    with pytest.raises(MissingDependencyError, match=r"sceneprint\[clip\]"):
+        download("transformers:x/y")

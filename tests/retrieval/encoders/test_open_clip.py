@@ -175,6 +175,28 @@ def test_pickled_code_is_never_run(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("options", [{"trust_remote_code": True}, {}])
+def test_code_beside_a_checkpoint_is_never_run(
+    checkpoint: Path, tmp_path: Path, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither where its configuration allows it, nor by a question on the terminal."""
+
+    def no_answer(_: str) -> str:
+        raise AssertionError("nobody may be asked")
+
+    monkeypatch.setattr("builtins.input", no_answer)
+    config = json.loads(CONFIG)
+    config["text_cfg"] |= {"hf_tokenizer_name": "mine", "tokenizer_kwargs": options}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": config}))
+    (tmp_path / "open_clip_pytorch_model.bin").write_bytes(checkpoint.read_bytes())
+    settings = {"auto_map": {"AutoTokenizer": ["mine.Mine", None]}, "tokenizer_class": "Mine"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    (tmp_path / "mine.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with pytest.raises(InvalidInputError):
+        load_encoder(f"open_clip:local-dir:{tmp_path}")
+    assert not (tmp_path / "ran").exists()
+
+
 @pytest.mark.parametrize(
     ("name", "command"),
     [
