@@ -32,6 +32,10 @@ class LibraryInfo:
     num_without_copies: int
     """Videos from before frames were described and sound was listened to: match cannot compare
     them whole until they are ingested again."""
+    sound_encoder: EncoderId | None
+    """What embedded the shots' sound; None while none is stored."""
+    num_without_sounds: int
+    """Videos with sound that none of it was embedded of: search by sound does not find them."""
     vector_sets: tuple[VectorSet, ...]
     """The vectors of each search encoder that are kept, those in use first."""
     generation: str
@@ -63,6 +67,8 @@ def describe_library(catalog: Catalog, *, backend: str, vectors: ShotVectors | N
         encoder=encoder,
         copy_encoder=catalog.encoder("copy"),
         num_without_copies=len(catalog.videos_without_copies(sound_print_version=PRINT_VERSION)),
+        sound_encoder=catalog.encoder("sound"),
+        num_without_sounds=len(catalog.videos_without_sounds()),
         vector_sets=tuple(catalog.vector_sets()),
         generation=catalog.generation(),
         index=backend,

@@ -108,6 +108,8 @@ def _library_info(state: "LibraryInfo", *, as_json: bool) -> None:
         "index_state": state.index_state,
         "copy_encoder": None if state.copy_encoder is None else state.copy_encoder.name,
         "num_without_copies": state.num_without_copies,
+        "sound_encoder": None if state.sound_encoder is None else state.sound_encoder.name,
+        "num_without_sounds": state.num_without_sounds,
         "vector_sets": [VectorSetView.of(one).model_dump(mode="json") for one in state.vector_sets],
     }
     if as_json:
@@ -120,14 +122,20 @@ def _library_info(state: "LibraryInfo", *, as_json: bool) -> None:
         ("Subtitles", f"{state.num_subtitles} lines"),
         *(("Encoder" if one.is_used else "Kept too", _set_words(one)) for one in state.vector_sets),
         *([] if state.encoder else [("Encoder", "none yet")]),
+        ("Copies", "none yet" if state.copy_encoder is None else state.copy_encoder.name),
+        ("Sound", "none yet" if state.sound_encoder is None else state.sound_encoder.name),
         ("Index", state.index),
         ("On disk", f"{state.size_bytes / 1e6:.1f} MB"),
     )
-    if state.num_without_copies:
-        print(
-            f"\n{state.num_without_copies} films are from an earlier version and cannot be matched "
-            "whole: run `sceneprint ingest` on their files again"
-        )
+    for count, lack in (
+        (state.num_without_copies, "be matched whole"),
+        (state.num_without_sounds, "be searched by sound"),
+    ):
+        if count:
+            print(
+                f"\n{films_text(count)} from an earlier version cannot {lack}: run `sceneprint "
+                "ingest` on their files again"
+            )
     for one in state.vector_sets:
         if one.is_used and one.num_missing:
             are = "has" if one.num_missing == 1 else "have"
