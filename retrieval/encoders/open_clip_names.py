@@ -97,8 +97,7 @@ def needed_files(open_clip: Any, source: OpenClipSource) -> tuple[HubSource, ...
     """Weights, and what the text side takes from a hub; more of it once a configuration is here."""
     found: list[HubSource] = []
     if source.repository is not None:
-        found.append(HubSource(source.repository, (_CONFIG,)))
-        found.append(HubSource(source.repository, _WEIGHTS))
+        found.append(HubSource(source.repository, _WEIGHTS))  # its configuration comes along
     elif not source.is_local:
         path = open_clip.get_pretrained_cfg(source.architecture, source.tag)["hf_hub"]
         repository, _, file = path.rpartition("/")
