@@ -5,9 +5,10 @@ What a network is to compute in is kept inside its file, because the embeddings 
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, Literal
 
@@ -102,13 +103,14 @@ def _as_it_is(feed: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _quiet_nncf() -> Iterator[Any]:
-    """Import nncf without its progress bars and notes on stdout."""
+    """Import nncf; its progress bars would stand between a program and the JSON on stdout."""
     import nncf
 
     logger = logging.getLogger("nncf")
     before = logger.level
     nncf.set_log_level(logging.ERROR)
     try:
-        yield nncf
+        with redirect_stdout(io.StringIO()):
+            yield nncf
     finally:
         logger.setLevel(before)

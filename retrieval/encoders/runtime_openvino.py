@@ -63,6 +63,6 @@ def _check_able(core: openvino.Core, arithmetic: Arithmetic, source: str | bytes
     able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if _CAPABILITIES[arithmetic] not in able:
         raise InvalidInputError(
-            f"{named(source)} computes in {arithmetic}, which this CPU cannot (it has "
+            f"this CPU cannot compute in {arithmetic}, as {named(source)} does (it has "
             f"{', '.join(able)}); export it again with --precision fp32 or int8"
         )
