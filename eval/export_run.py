@@ -61,7 +61,12 @@ def copy_encoder(encoder: BuiltinEncoder, out: Path, *, index: Path) -> Exported
     try:
         with replaced(out) as folder:
             copy_folder(encoder.manifest, folder)
-            bundled = write_bundle(index, folder, encoders=[encoder.id, source_of(encoder)])
+            bundled = write_bundle(
+                index,
+                folder,
+                encoders=[encoder.id, source_of(encoder)],
+                wanted=f"onnx:{encoder.manifest.folder}",
+            )
     except ValueError as exc:
         raise InvalidInputError(str(exc)) from exc
     return Exported(folder=out, name=encoder.name, bundled=bundled)
@@ -101,15 +106,17 @@ def export_encoder(
         parts = parts_of(encoder)
         if index is not None:
             made = export_name(parts.source.name, execution)
-            check_library(index, encoders=[made, parts.source.name])
+            check_library(index, encoders=[made, parts.source.name], wanted=parts.source.name)
         with replaced(out) as folder:
             _write(parts, folder, execution, material, report)
             exported, verdict = _judged(parts, folder, execution, material, floors, report)
             if verdict.lacking and not force:
                 raise InvalidInputError(_refusal(verdict))
             note_figures(folder, verdict.figures, forced=bool(verdict.lacking))
-            ids = [exported.id, parts.source]
-            bundled = None if index is None else write_bundle(index, folder, encoders=ids)
+            bundled = None
+            if index is not None:
+                ids = [exported.id, parts.source]
+                bundled = write_bundle(index, folder, encoders=ids, wanted=parts.source.name)
     except ValueError as exc:
         raise InvalidInputError(str(exc)) from exc
     return Exported(

@@ -35,12 +35,13 @@ class Bundled:
     num_bytes: int
 
 
-def check_library(library: Path, *, encoders: Sequence[str]) -> None:
+def check_library(library: Path, *, encoders: Sequence[str], wanted: str) -> None:
     """Refuse a library of another encoder before minutes are spent on an export.
 
     Args:
         library: a library's folder.
-        encoders: names of those whose vectors would do, the best last.
+        encoders: names of those whose vectors would do.
+        wanted: the encoder to name in the advice.
 
     Raises:
         EncoderMismatchError: it uses none of them.
@@ -49,10 +50,12 @@ def check_library(library: Path, *, encoders: Sequence[str]) -> None:
     with Catalog.open(library) as catalog:
         used = catalog.encoder()
     if used is None or used.name not in encoders:
-        raise _mismatch(library, used, encoders[-1])
+        raise _mismatch(library, used, wanted)
 
 
-def write_bundle(library: Path, folder: Path, *, encoders: Sequence[EncoderId]) -> Bundled:
+def write_bundle(
+    library: Path, folder: Path, *, encoders: Sequence[EncoderId], wanted: str
+) -> Bundled:
     """Write the two files.
 
     Args:
@@ -60,6 +63,7 @@ def write_bundle(library: Path, folder: Path, *, encoders: Sequence[EncoderId]) 
         folder: of the encoder.
         encoders: whose vectors fit the folder's queries, the best first: those of the folder
             itself, or of the original that it was measured against.
+        wanted: the encoder to name in the advice where the library has none of these.
 
     Raises:
         EncoderMismatchError: the library has vectors of none of them.
@@ -67,7 +71,7 @@ def write_bundle(library: Path, folder: Path, *, encoders: Sequence[EncoderId]) 
         OSError: the folder cannot be written.
     """
     with Catalog.open(library) as catalog:
-        encoder, shot_ids, vectors = _vectors(catalog, library, encoders)
+        encoder, shot_ids, vectors = _vectors(catalog, library, encoders, wanted)
         shots = {
             shot.shot_id: (video.path.name, shot)
             for video in catalog.videos()
@@ -96,7 +100,7 @@ def write_bundle(library: Path, folder: Path, *, encoders: Sequence[EncoderId]) 
 
 
 def _vectors(
-    catalog: Catalog, library: Path, encoders: Sequence[EncoderId]
+    catalog: Catalog, library: Path, encoders: Sequence[EncoderId], wanted: str
 ) -> tuple[EncoderId, Any, FloatArray]:
     """The first of these encoders that the library has vectors of."""
     for encoder in encoders:
@@ -104,13 +108,13 @@ def _vectors(
             return encoder, *catalog.shot_vectors(encoder)
         except EncoderMismatchError:
             continue
-    raise _mismatch(library, catalog.encoder(), encoders[-1].name)
+    raise _mismatch(library, catalog.encoder(), wanted)
 
 
 def _mismatch(library: Path, used: EncoderId | None, wanted: str) -> EncoderMismatchError:
     return EncoderMismatchError(
         f"the library {library} was made with {used.name if used else 'no encoder'}, whose vectors "
-        f"do not fit an encoder folder made from {wanted}; make them first: "
+        f"do not fit the exported folder; make others first: "
         f"sceneprint reindex --library {library} --encoder {wanted}"
     )
 

@@ -47,7 +47,7 @@ def bundle(tmp_path: Path, encoder: BuiltinEncoder, library: Path) -> Path:
     folder = tmp_path / "bundle"
     folder.mkdir()
     copy_folder(encoder.manifest, folder)
-    write_bundle(library, folder, encoders=[encoder.id])
+    write_bundle(library, folder, encoders=[encoder.id], wanted="")
     return folder
 
 
@@ -94,13 +94,13 @@ def test_program_of_the_documents(bundle: Path, tmp_path: Path, query: str) -> N
 def test_library_of_another_encoder(tmp_path: Path, library: Path, encoder: BuiltinEncoder) -> None:
     other = EncoderId(name="fake:other", hash="0" * 64, dim=4)
     with pytest.raises(EncoderMismatchError, match=r"builtin:tiny/v1.*reindex.*fake:other"):
-        write_bundle(library, tmp_path, encoders=[other])
+        write_bundle(library, tmp_path, encoders=[other], wanted="fake:other")
     with pytest.raises(EncoderMismatchError, match=r"reindex.*fake:other"):
-        check_library(library, encoders=["fake:other"])
-    check_library(library, encoders=["fake:other", encoder.name])
+        check_library(library, encoders=["fake:other"], wanted="fake:other")
+    check_library(library, encoders=["fake:other", encoder.name], wanted="fake:other")
 
 
 def test_library_without_films(tmp_path: Path) -> None:
     Catalog.open(tmp_path / "empty", create=True).close()
     with pytest.raises(EncoderMismatchError, match="no encoder"):
-        check_library(tmp_path / "empty", encoders=[FakeEncoder().name])
+        check_library(tmp_path / "empty", encoders=[FakeEncoder().name], wanted="fake:other")
