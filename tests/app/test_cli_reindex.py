@@ -26,7 +26,7 @@ def own(tmp_path: Path, colour_film: films.Film, shell: Shell) -> Path:
 
 
 def test_there_and_back(own: Path, shell: Shell) -> None:
-    other = ["reindex", "--encoder", "fake:other/v1", "-l", own, "--from", "films"]
+    other = ("reindex", "--encoder", "fake:other/v1", "-l", own, "--from", "films")
     text = shell(*other, code=2)
     assert "gone.mp4" in text
     assert "--without-missing" in text

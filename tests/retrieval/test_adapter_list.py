@@ -18,7 +18,7 @@ def keep(library: Path, name: str, group: str = "tint", *, shots: int = 4, **mor
         "figures": {"num_shots": shots, "cross_fitted_accuracy": 0.75},
         **more,
     }
-    write_version(library / "adapters", name, manifest, {}, version=1)
+    write_version(library / "adapters", name, manifest, {}, version=1, onnx_file=b"")
 
 
 def test_versions_by_name_and_number(tmp_path: Path) -> None:

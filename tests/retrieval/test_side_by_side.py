@@ -42,7 +42,7 @@ def test_an_error_is_of_its_item() -> None:
 
 
 def test_items_that_raise_end_it_after_what_is_in_work() -> None:
-    done = []
+    done: list[int] = []
 
     def items() -> Iterator[int]:
         yield 1
