@@ -81,7 +81,9 @@ class Folders:
 
     def _as_it_is(self, row: Row) -> tuple[str, str]:
         if row.precision != "fp32" or (row.needs_gpu and row.runtime == "tensorrt"):
-            raise InvalidInputError("for 8 bits: sceneprint compress int8")
+            is_int8 = row.precision == "int8" and not row.needs_gpu
+            how = "made by: sceneprint compress int8" if is_int8 else "not made of this folder"
+            raise InvalidInputError(how)
         return self.name, row.runtime
 
     @cached_property
