@@ -1,11 +1,18 @@
 """`sceneprint compare`: two encoders on the same queries, before or after a reindex."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.options import DeviceOption, JsonOption, LibraryOption, RuntimeOption, open_engine
+from app.cli.options import (
+    DeviceOption,
+    JsonOption,
+    LibraryOption,
+    RuntimeOption,
+    chosen_device,
+    open_engine,
+)
 
 if TYPE_CHECKING:
     from eval.compare_queries import Query
@@ -59,6 +66,8 @@ def compare(
 
     if html is not None:
         check_writable(html)
+    settings = load_settings()
+    options = {"runtime": runtime or settings.runtime, "device": chosen_device(device)}
     with (
         open_engine(library=library) as engine,
         stop_on_interrupt() as should_stop,
@@ -67,12 +76,12 @@ def compare(
         catalog = engine.catalog
         asked = None if queries is None else _read_queries(queries)
         found = compare_encoders(
-            _encoder(old, catalog, runtime, device),
-            _encoder(new, catalog, runtime, device),
+            _encoder(old, catalog, options),
+            _encoder(new, catalog, options),
             asked or library_queries(catalog),
             catalog=catalog,
             k=k,
-            backend=load_settings().index,
+            backend=settings.index,
             progress=progress,
             should_stop=should_stop,
         )
@@ -85,9 +94,7 @@ def compare(
         note(f"wrote {write_whole(html, page)}")
 
 
-def _encoder(
-    name: str, catalog: "Catalog", runtime: str | None, device: str | None
-) -> "PictureTextEncoder":
+def _encoder(name: str, catalog: "Catalog", options: dict[str, Any]) -> "PictureTextEncoder":
     """Load an encoder that the library has vectors of.
 
     Raises:
@@ -100,7 +107,7 @@ def _encoder(
 
     sets = [one.encoder for one in catalog.vector_sets()]
     known = next((one.spec or one.name for one in sets if name in (one.name, one.spec)), name)
-    encoder = load_encoder(known, runtime=runtime or "auto", device=device or "cpu")  # type: ignore[arg-type]
+    encoder = load_encoder(known, **options)
     if encoder.id not in sets:
         there = ", ".join(one.name for one in sets) or "none yet"
         raise NotFoundError(

@@ -3,9 +3,11 @@
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from retrieval import encoders
 from tests import films
 from tests.app.served import picture
 from tests.app.shell import Shell
@@ -45,6 +47,23 @@ def test_table_json_and_page(own: Path, shell: Shell, tmp_path: Path) -> None:
     assert {one["kind"] for one in found["queries"]} == {"plain", "shot"}
     assert found["rows"][-1]["overlap"] == 1.0  # the fakes differ by name alone
     assert len(found["queries"][0]["old"]) == 7
+
+
+def test_settings_say_what_runs_it(
+    own: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+    load_fake = encoders.load_encoder
+
+    def load(name: str, **options: Any) -> encoders.PictureTextEncoder:
+        asked.append(options)
+        return load_fake(name, **options)
+
+    monkeypatch.setattr("retrieval.encoders.load_encoder", load)
+    monkeypatch.setenv("SCENEPRINT_RUNTIME", "onnxruntime")
+    monkeypatch.setenv("SCENEPRINT_DEVICE", "auto")
+    shell("compare", "fake:colour/v1", "fake:other/v1", "-l", own)
+    assert asked == [{"runtime": "onnxruntime", "device": "auto"}] * 2
 
 
 def test_mistakes_are_explained(own: Path, shell: Shell, tmp_path: Path) -> None:
