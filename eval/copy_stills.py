@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from eval.copy_bench import default_threshold
 from eval.copy_sets import FILMS, told
 from eval.table import Column, Table
 from retrieval.engine import Engine
@@ -182,7 +183,7 @@ def evaluate_stills(
         engine.match(path, min_score=0.0).matches
         for _, path in told(paths, "match", progress, should_stop)
     ]
-    return stills_table(stills, found, present=set(inside), threshold=_default_score())
+    return stills_table(stills, found, present=set(inside), threshold=default_threshold())
 
 
 def stills_table(
@@ -242,9 +243,3 @@ def _is_near(still: Still, match: Match | None) -> bool:
         return False
     shown = match.ref_segment
     return shown.start_seconds - NEAR_SECONDS <= still.seconds <= shown.end_seconds + NEAR_SECONDS
-
-
-def _default_score() -> float:
-    from eval.copy_bench import default_threshold
-
-    return default_threshold()

@@ -204,8 +204,8 @@ def _placed(
     if sight is None:
         return None
     times, images = ref.pictures(span.start_seconds, span.end_seconds)
-    turned = _turned(still.image, sight.turn)
-    signs = [_signs(turned, image, sight) for image in images]
+    edges = _edges(_turned(still.image, sight.turn))
+    signs = [_signs(edges, image, sight) for image in images]
     if not signs:
         return None
     best = max(range(len(signs)), key=lambda place: signs[place].likeness)
@@ -260,10 +260,10 @@ def _turned(image: Picture, turn: Turn) -> Picture:
     return np.ascontiguousarray(255 - image if turn == "negative" else image)
 
 
-def _signs(still: Picture, image: Picture, sight: Sight) -> StillSigns:
-    """How far the edges of a still agree with what a window shows of a reference's picture."""
+def _signs(still: FloatArray, image: Picture, sight: Sight) -> StillSigns:
+    """How far the edges of a still agree with those that a window shows of a picture."""
     seen = np.ascontiguousarray(crop_to(image, Box(*sight.window.box(1.0, 1.0))))
-    edges = [_edges(one) for one in (still, seen)]
+    edges = still, _edges(seen)
     parts = [_agreement(*pair) for pair in zip(*(_parts(item) for item in edges), strict=True)]
     told = [value for value in parts if value is not None]
     lower = float(np.quantile(told, 0.25)) if told else 0.0
