@@ -4,6 +4,7 @@ The film itself is not read again: its own text streams are as the library has t
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -46,11 +47,13 @@ class SubtitleFolders:
             return None
         stored = self._catalog.subtitles(video.video_id)
         named = {line.source for line in stored if line.source.startswith(_BESIDE)}
-        if named == {_BESIDE + file.name for file in files} and not _is_newer(files, video):
+        if named == {_BESIDE + _stored(file.name) for file in files} and not _is_newer(
+            files, video
+        ):
             return None
         beside, problems = sidecar_subtitles(path, video_id=video.video_id)
         lines = beside + [line for line in stored if not line.source.startswith(_BESIDE)]
-        if lines == stored:
+        if [replace(line, source=_stored(line.source)) for line in lines] == stored:
             return None
         self._catalog.set_subtitles(video.video_id, lines)
         return "; ".join([f"only its subtitles: {len(lines)} lines now", *problems])
@@ -61,6 +64,11 @@ class SubtitleFolders:
                 file for file in folder.iterdir() if file.suffix.lower() in SUBTITLE_SUFFIXES
             ]
         return self._listed[folder]
+
+
+def _stored(name: str) -> str:
+    """A name as the catalog keeps it: without bytes that are no text."""
+    return name.encode(errors="replace").decode()
 
 
 def _is_newer(files: Sequence[Path], video: Video) -> bool:

@@ -1,7 +1,5 @@
 import os
 import shutil
-import threading
-import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +18,6 @@ from retrieval.errors import (
     EncoderMismatchError,
     InvalidInputError,
     NotFoundError,
-    OperationCancelled,
 )
 from retrieval.ingest import ingest
 from retrieval.media import audio
@@ -202,43 +199,6 @@ def test_other_files_of_a_folder_are_summarised(library: Library, folder: Path) 
     assert summary.extra["ignored"] == {".txt": 3}
     (video,) = library.catalog.videos()
     assert [line.text for line in library.catalog.subtitles(video.video_id)] == ["hello there"]
-
-
-def test_subtitles_that_come_change_and_go_later_are_noticed(
-    library: Library, folder: Path, subtitled_film: Path
-) -> None:
-    shutil.copy(subtitled_film, folder / "colours2.mkv")
-    beside = folder / "colours2.en.srt"
-
-    def texts() -> list[str]:
-        video = library.catalog.resolve_video("colours2.mkv")
-        lines = library.catalog.subtitles(video.video_id)
-        assert video.num_subtitles == len(lines)
-        assert library.catalog.problems() == []
-        return [line.text for line in lines]
-
-    inside = ["Two bicycles on a street", "两辆自行车"]
-    library.ingest(folder)
-    encoded = library.encoder.num_images
-    assert texts() == inside
-    beside.write_text("1\n00:00:00,500 --> 00:00:01,500\nhello there\n")
-    os.utime(beside, (0, 0))  # an old file that was brought here
-    again = library.ingest(folder)
-    assert statuses(again) == {"colours.mp4": "unchanged", "colours2.mkv": "replaced"}
-    assert {item.reason for item in again.outcomes} == {None, "only its subtitles: 3 lines now"}
-    assert texts() == ["hello there", *inside]
-    assert library.catalog.search_subtitles("hello", limit=3)
-    assert statuses(library.ingest(folder))["colours2.mkv"] == "unchanged"
-    beside.write_text("1\n00:00:00,500 --> 00:00:01,500\ngood evening\n")
-    library.ingest(folder)
-    assert texts() == ["good evening", *inside]
-    assert library.catalog.search_subtitles("hello", limit=3) == []
-    beside.unlink()
-    (folder / "colours2.mkv").rename(folder / "moved.mkv")
-    assert statuses(library.ingest(folder))["moved.mkv"] == "moved"
-    lines = library.catalog.subtitles(library.catalog.resolve_video("moved.mkv").video_id)
-    assert [line.text for line in lines] == inside
-    assert library.encoder.num_images == encoded
 
 
 def test_a_named_file_is_tried_whatever_its_name(library: Library, folder: Path) -> None:
@@ -492,46 +452,3 @@ def test_another_sound_encoder_is_refused_before_the_work(
     with pytest.raises(EncoderMismatchError, match="sound encoder fake:other/v1"):
         library.ingest(bunny, load_sound_encoder=lambda: other)
     assert library.encoder.num_images == before
-
-
-def test_files_beside_each_other_give_what_one_after_the_other_gives(
-    library: Library, folder: Path, made_film: films.Film, tmp_path: Path
-) -> None:
-    for name in ("made.mp4", "same.mp4"):
-        shutil.copy(made_film.path, folder / name)
-    (folder / "broken.mp4").write_bytes(b"no film")
-    one = library.ingest(folder)
-    other = Library(tmp_path / "other")
-    beside = other.ingest(folder, at_once=3)
-    assert sorted(item.status for item in beside.outcomes) == [
-        "added",
-        "added",
-        "failed",
-        "skipped",
-    ]
-    assert sorted(item.status for item in one.outcomes) == ["added", "added", "failed", "skipped"]
-    assert other.catalog.totals() == library.catalog.totals()
-    other.catalog.close()
-
-
-def test_an_error_that_concerns_all_files_ends_those_beside_it(
-    library: Library, folder: Path, made_film: films.Film, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shutil.copy(made_film.path, folder / "made.mp4")
-    has_begun, has_ended = threading.Event(), threading.Event()
-
-    def wait_or_fail(path: Path, *, should_stop: Any, **_: Any) -> Any:
-        if path.name == "colours.mp4":
-            assert has_begun.wait(30)
-            raise CatalogError("the disk is full")
-        has_begun.set()
-        while not should_stop():
-            time.sleep(0.01)
-        has_ended.set()
-        raise OperationCancelled("stopped")
-
-    monkeypatch.setattr(ingest_module, "read_film", wait_or_fail)
-    with pytest.raises(CatalogError, match="disk is full"):
-        library.ingest(folder, at_once=2)
-    assert has_ended.is_set()
-    assert library.catalog.videos() == []
